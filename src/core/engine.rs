@@ -1,0 +1,207 @@
+//! What an engine told: its own facts, its containers and its images, at one moment.
+//!
+//! Adapters fill these types from the wire; nothing here knows how an engine is reached.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::digest::{DiffId, ImageId, ManifestDigest, TopDigest};
+use super::image::{ImageRef, Repository};
+use super::names::ContainerId;
+use super::platform::Platform;
+
+/// The two kinds of image store, which give an image's Id different meanings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageStore {
+    /// A graph driver (overlay2 and kin): the Id is the config's digest.
+    Graph,
+    /// The containerd image store: the Id is the digest that the tag pointed to.
+    Containerd,
+}
+
+impl ImageStore {
+    /// Returns the word of the JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Containerd => "containerd",
+        }
+    }
+}
+
+/// Facts of the engine itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineFacts {
+    pub version: String,
+    pub api: String,
+    pub store: ImageStore,
+    pub driver: String,
+    pub platform: Platform,
+    /// The engine's data folder, where layers are unpacked.
+    pub data_root: Option<String>,
+}
+
+/// The life of a container in the engine's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerState {
+    Created,
+    Running,
+    Paused,
+    Restarting,
+    Removing,
+    Exited,
+    Dead,
+    /// A word that this program does not know.
+    Unknown,
+}
+
+impl ContainerState {
+    /// Returns the engine's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited => "exited",
+            Self::Dead => "dead",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Reads the engine's word.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "created" => Self::Created,
+            "running" => Self::Running,
+            "paused" => Self::Paused,
+            "restarting" => Self::Restarting,
+            "removing" => Self::Removing,
+            "exited" => Self::Exited,
+            "dead" => Self::Dead,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// What the container's own health check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// The image and the service define no check.
+    None,
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+impl Health {
+    /// Returns the engine's word, or nothing where no check is defined.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Starting => Some("starting"),
+            Self::Healthy => Some("healthy"),
+            Self::Unhealthy => Some("unhealthy"),
+        }
+    }
+}
+
+/// One container as inspect shows it, without the values of its environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerFacts {
+    pub id: ContainerId,
+    pub name: String,
+    pub image_id: ImageId,
+    /// The reference that the container was created with, as written then.
+    pub reference: String,
+    /// The platform manifest, where the engine tells it (containerd store, API 1.48 and later).
+    pub manifest: Option<ManifestDigest>,
+    pub labels: BTreeMap<String, String>,
+    pub state: ContainerState,
+    pub health: Health,
+    pub exit_code: Option<i64>,
+    pub created: Option<Timestamp>,
+    pub started: Option<Timestamp>,
+    pub restarts: u64,
+    /// Published ports as `8080->80/tcp`.
+    pub ports: Vec<String>,
+    pub network_mode: String,
+}
+
+/// One image as the engine's store holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFacts {
+    pub id: ImageId,
+    pub tags: Vec<ImageRef>,
+    pub digests: Vec<(Repository, TopDigest)>,
+    pub created: Option<Timestamp>,
+    pub platform: Option<Platform>,
+    pub size: Option<u64>,
+    pub revision: Option<String>,
+    pub version: Option<String>,
+    pub source: Option<String>,
+    pub diff_ids: Vec<DiffId>,
+    /// False where the store holds the image in part only, so that empty fields mean nothing.
+    pub complete: bool,
+}
+
+impl ImageFacts {
+    /// Returns the digests that the image has in the repository.
+    pub fn digests_in<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> impl Iterator<Item = &'a TopDigest> {
+        self.digests
+            .iter()
+            .filter(move |(own, _)| own == repository)
+            .map(|(_, digest)| digest)
+    }
+}
+
+/// One whole look at a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    pub at: Timestamp,
+    pub engine: EngineFacts,
+    pub containers: Vec<ContainerFacts>,
+    #[serde(with = "as_list")]
+    pub images: BTreeMap<ImageId, ImageFacts>,
+}
+
+impl Observation {
+    /// Returns the image that the tag names on this host now.
+    pub fn image_of_tag(&self, reference: &ImageRef) -> Option<&ImageFacts> {
+        self.images
+            .values()
+            .find(|image| image.tags.contains(reference))
+    }
+}
+
+/// Writes the images as a list, since each holds its own key.
+mod as_list {
+    use super::{BTreeMap, ImageFacts, ImageId};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(
+        images: &BTreeMap<ImageId, ImageFacts>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(images.values())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<ImageId, ImageFacts>, D::Error> {
+        let list = Vec::<ImageFacts>::deserialize(deserializer)?;
+        Ok(list
+            .into_iter()
+            .map(|image| (image.id.clone(), image))
+            .collect())
+    }
+}

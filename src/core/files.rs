@@ -1,0 +1,68 @@
+//! How a project was started, and what its compose files on the host render to now.
+//!
+//! Rendering is done by the host's own `docker compose`; this module only compares the outcome with what runs.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The folder and files that a compose project was started with, as its containers' labels record them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Recipe {
+    pub working_dir: String,
+    /// Absolute paths, in the order of `-f`; `-` stands for standard input.
+    pub config_files: Vec<String>,
+    /// The file given by `--env-file`, where one was.
+    pub environment_file: Option<String>,
+}
+
+/// One service as the files render it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderedService {
+    pub image: Option<String>,
+    /// Whether the files have a `build:` for it.
+    pub builds: bool,
+    /// What `docker compose config --hash` says, comparable with the label of the same compose version.
+    pub hash: Option<String>,
+}
+
+/// A project as its files render it on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rendered {
+    pub at: Timestamp,
+    pub compose_version: String,
+    pub services: BTreeMap<String, RenderedService>,
+}
+
+/// What could be learned of a project's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FilesState {
+    Rendered(Rendered),
+    /// The files are there but cannot be rendered, or are not there; with the reason.
+    Unreadable(String),
+    /// It could not be looked at; with the reason.
+    Unknown(String),
+}
+
+/// How the files stand to what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigState {
+    Same,
+    Changed,
+    Unreadable,
+    Unknown,
+}
+
+impl ConfigState {
+    /// Returns the word of the contract.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Changed => "changed",
+            Self::Unreadable => "unreadable",
+            Self::Unknown => "unknown",
+        }
+    }
+}

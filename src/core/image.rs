@@ -1,0 +1,268 @@
+//! Image references, normalised so that short and long spellings of one image are equal.
+//!
+//! This module does not know which registry answers, nor what an engine holds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use oci_distribution::Reference;
+use serde::{Deserialize, Serialize};
+
+use super::digest::{Digest, TopDigest};
+use super::names::RegistryHost;
+
+/// The registry host that references without one mean.
+pub const DOCKER_HUB: &str = "docker.io";
+
+/// A registry and a path in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Repository {
+    pub registry: RegistryHost,
+    pub path: Box<str>,
+}
+
+impl Repository {
+    /// Tells whether the repository lies on Docker Hub.
+    pub fn on_docker_hub(&self) -> bool {
+        self.registry.as_str() == DOCKER_HUB
+    }
+
+    /// Returns the name as people type it: short on Docker Hub.
+    pub fn familiar(&self) -> String {
+        if self.on_docker_hub() {
+            self.path
+                .strip_prefix("library/")
+                .unwrap_or(&self.path)
+                .to_owned()
+        } else {
+            self.to_string()
+        }
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.path)
+    }
+}
+
+/// What a reference says after the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Pointer {
+    /// A tag, which may move.
+    Tag(Box<str>),
+    /// A digest, which decides; a tag beside it is display.
+    Digest {
+        digest: TopDigest,
+        tag: Option<Box<str>>,
+    },
+}
+
+/// A whole image reference, normalised.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageRef {
+    pub repository: Repository,
+    pub pointer: Pointer,
+}
+
+/// The reason why a text is no image reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadReference {
+    /// The text names an image by its Id, which no registry knows.
+    #[error("an image Id, not a reference that a registry knows")]
+    ImageId,
+    /// The text does not follow the grammar.
+    #[error("not an image reference: {0}")]
+    Grammar(String),
+}
+
+impl ImageRef {
+    /// Returns the tag, deciding or displayed.
+    pub fn tag(&self) -> Option<&str> {
+        match &self.pointer {
+            Pointer::Tag(tag) => Some(tag),
+            Pointer::Digest { tag, .. } => tag.as_deref(),
+        }
+    }
+
+    /// Returns the digest if the reference has one.
+    pub fn digest(&self) -> Option<&TopDigest> {
+        match &self.pointer {
+            Pointer::Tag(_) => None,
+            Pointer::Digest { digest, .. } => Some(digest),
+        }
+    }
+
+    /// Returns the same repository under another tag.
+    pub fn with_tag(&self, tag: &str) -> Self {
+        Self {
+            repository: self.repository.clone(),
+            pointer: Pointer::Tag(tag.into()),
+        }
+    }
+
+    /// Returns what follows the repository in a request for the manifest.
+    pub fn manifest_key(&self) -> &str {
+        match &self.pointer {
+            Pointer::Tag(tag) => tag,
+            Pointer::Digest { digest, .. } => digest.digest().as_str(),
+        }
+    }
+
+    /// Tells whether the text, as a person wrote it, names a registry host.
+    ///
+    /// The rule is docker's: the first part of a path is a host if it has a dot or a colon, or is `localhost`.
+    pub fn names_a_registry(text: &str) -> bool {
+        text.split_once('/')
+            .is_some_and(|(first, _)| first.contains(['.', ':']) || first == "localhost")
+    }
+
+    /// Returns the reference as people type it: short on Docker Hub.
+    pub fn familiar(&self) -> String {
+        let mut text = self.repository.familiar();
+        if let Some(tag) = self.tag() {
+            text.push(':');
+            text.push_str(tag);
+        }
+        if let Some(digest) = self.digest() {
+            text.push('@');
+            text.push_str(digest.digest().as_str());
+        }
+        text
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = BadReference;
+
+    fn from_str(text: &str) -> Result<Self, BadReference> {
+        let bare_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if bare_hex || text.parse::<Digest>().is_ok() {
+            return Err(BadReference::ImageId);
+        }
+        let parsed: Reference = text
+            .parse()
+            .map_err(|error: oci_distribution::ParseError| {
+                BadReference::Grammar(error.to_string())
+            })?;
+        let registry = match parsed.registry() {
+            "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB,
+            other => other,
+        };
+        let digest = parsed.digest().map(str::parse::<TopDigest>).transpose();
+        let digest = digest.map_err(|error| BadReference::Grammar(error.to_string()))?;
+        let path = parsed.repository();
+        let path = if registry == DOCKER_HUB && !path.contains('/') {
+            format!("library/{path}")
+        } else {
+            path.to_owned()
+        };
+        Ok(Self {
+            repository: Repository {
+                registry: registry.into(),
+                path: path.into(),
+            },
+            pointer: match digest {
+                Some(digest) => Pointer::Digest {
+                    digest,
+                    tag: parsed.tag().map(Into::into),
+                },
+                None => Pointer::Tag(parsed.tag().unwrap_or("latest").into()),
+            },
+        })
+    }
+}
+
+impl TryFrom<String> for ImageRef {
+    type Error = BadReference;
+
+    fn try_from(text: String) -> Result<Self, BadReference> {
+        text.parse()
+    }
+}
+
+impl From<ImageRef> for String {
+    fn from(reference: ImageRef) -> Self {
+        reference.to_string()
+    }
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.repository, f)?;
+        if let Some(tag) = self.tag() {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = self.digest() {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_image_are_equal() {
+        for (short, long) in [
+            ("redis", "docker.io/library/redis:latest"),
+            ("user/x:1", "docker.io/user/x:1"),
+            ("docker.io/redis:7", "docker.io/library/redis:7"),
+            (
+                "index.docker.io/library/redis:7",
+                "docker.io/library/redis:7",
+            ),
+            ("localhost:5000/app", "localhost:5000/app:latest"),
+            ("registry.lan:5000/a/b:x", "registry.lan:5000/a/b:x"),
+        ] {
+            assert_eq!(short.parse::<ImageRef>().unwrap().to_string(), long);
+        }
+        assert_eq!(
+            "docker.io/library/redis:7"
+                .parse::<ImageRef>()
+                .unwrap()
+                .familiar(),
+            "redis:7"
+        );
+    }
+
+    #[test]
+    fn an_image_id_is_no_reference() {
+        let id = "a".repeat(64);
+        assert_eq!(id.parse::<ImageRef>(), Err(BadReference::ImageId));
+        assert_eq!(
+            format!("sha256:{id}").parse::<ImageRef>(),
+            Err(BadReference::ImageId)
+        );
+        assert!(matches!(
+            "UPPER".parse::<ImageRef>(),
+            Err(BadReference::Grammar(_))
+        ));
+        assert!(matches!(
+            "x:".parse::<ImageRef>(),
+            Err(BadReference::Grammar(_))
+        ));
+    }
+
+    #[test]
+    fn a14_the_digest_decides_beside_a_tag() {
+        let text = format!("ghcr.io/me/x:1@sha256:{}", "1".repeat(64));
+        let reference: ImageRef = text.parse().unwrap();
+        assert_eq!(reference.tag(), Some("1"));
+        assert_eq!(reference.manifest_key(), &text[14..]);
+        assert_eq!(reference.to_string(), text);
+    }
+
+    #[test]
+    fn a_registry_is_named_by_docker_s_rule() {
+        assert!(ImageRef::names_a_registry("localhost/x"));
+        assert!(ImageRef::names_a_registry("r.lan/x"));
+        assert!(ImageRef::names_a_registry("pi:5000/x"));
+        assert!(!ImageRef::names_a_registry("me/x"));
+        assert!(!ImageRef::names_a_registry("redis:7.2"));
+    }
+}

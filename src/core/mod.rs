@@ -1,0 +1,21 @@
+//! What is known and how it is judged, without IO, clock or screen.
+//!
+//! Invariant: nothing here awaits, reads a file, asks the time or knows a foreign wire type.
+
+pub mod age;
+pub mod digest;
+pub mod engine;
+pub mod environment;
+pub mod failure;
+pub mod files;
+pub mod host;
+pub mod image;
+pub mod inventory;
+pub mod names;
+pub mod platform;
+pub mod remote;
+#[cfg(test)]
+pub mod samples;
+pub mod settings;
+pub mod text;
+pub mod verdict;
