@@ -22,7 +22,10 @@ pub fn span(duration: SignedDuration) -> String {
 
 /// Returns when the word of this age changes next.
 pub fn next_change(now: Timestamp, then: Timestamp) -> Timestamp {
-    let passed = now.duration_since(then).as_secs().max(0);
+    let passed = now.duration_since(then).as_secs();
+    if passed < 0 {
+        return then + SignedDuration::from_secs(60);
+    }
     let step = match passed / 60 {
         0..60 => 60,
         60..2880 => 3600,

@@ -253,7 +253,7 @@ mod tests {
         let text = format!("ghcr.io/me/x:1@sha256:{}", "1".repeat(64));
         let reference: ImageRef = text.parse().unwrap();
         assert_eq!(reference.tag(), Some("1"));
-        assert_eq!(reference.manifest_key(), &text[14..]);
+        assert_eq!(reference.manifest_key(), &text["ghcr.io/me/x:1@".len()..]);
         assert_eq!(reference.to_string(), text);
     }
 

@@ -1,0 +1,4 @@
+//! The ways to the world: engines, ssh, registries, files. Foreign types enter here and do not leave.
+
+pub mod memory;
+pub mod paths;
