@@ -15,4 +15,5 @@
 //! No arrow points back; `tests/arrows.rs` holds them. Read-only is a type: see [`app::mode`].
 
 pub mod adapters;
+pub mod app;
 pub mod core;

@@ -1,0 +1,380 @@
+//! The table of commands: dispatch, footer, help, palette and the README read these rows and nothing else.
+
+use crate::core::names::ServiceKey;
+
+use super::judge::ServiceView;
+use super::model::Model;
+use super::rows;
+use super::screen::RowId;
+
+/// One command.
+#[derive(Debug)]
+pub struct Command {
+    /// The name in the configuration and the palette.
+    pub id: &'static str,
+    /// The usual keys.
+    pub keys: &'static [&'static str],
+    /// One or two words for the footer.
+    pub label: &'static str,
+    /// One sentence for help and README.
+    pub help: &'static str,
+    pub kind: Kind,
+    /// How much it wants to be in the footer; 0 stays out of it.
+    pub footer: u8,
+    /// Says why it cannot be used here and now, if it cannot.
+    pub refuse: fn(&Model) -> Option<String>,
+    pub run: Run,
+}
+
+/// What a command does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Moves about.
+    Move,
+    /// Looks at something.
+    Look,
+    /// Changes something on a host.
+    Change,
+}
+
+/// What `update` does for a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    Down,
+    Up,
+    PageDown,
+    PageUp,
+    First,
+    Last,
+    Open,
+    Back,
+    Fold,
+    Unfold,
+    Filter,
+    Palette,
+    Help,
+    Why,
+    Describe,
+    Sort,
+    Group,
+    Refresh,
+    CopyDigest,
+    CopySource,
+    Shell,
+    Suspend,
+    Quit,
+}
+
+/// Every command, in the order of the help page.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        id: "down",
+        keys: &["j", "down"],
+        label: "down",
+        help: "Move to the next row.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::Down,
+    },
+    Command {
+        id: "up",
+        keys: &["k", "up"],
+        label: "up",
+        help: "Move to the row before.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::Up,
+    },
+    Command {
+        id: "page-down",
+        keys: &["pgdn", "ctrl-d"],
+        label: "page down",
+        help: "Move a page down.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::PageDown,
+    },
+    Command {
+        id: "page-up",
+        keys: &["pgup", "ctrl-u"],
+        label: "page up",
+        help: "Move a page up.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::PageUp,
+    },
+    Command {
+        id: "first",
+        keys: &["g", "home"],
+        label: "first",
+        help: "Move to the first row.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::First,
+    },
+    Command {
+        id: "last",
+        keys: &["G", "end"],
+        label: "last",
+        help: "Move to the last row.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::Last,
+    },
+    Command {
+        id: "open",
+        keys: &["enter"],
+        label: "open",
+        help: "Open the selected row: unfold it, or show its detail where there is no room beside the list.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::Open,
+    },
+    Command {
+        id: "back",
+        keys: &["esc"],
+        label: "back",
+        help: "Close what is open on top; else drop the filter.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::Back,
+    },
+    Command {
+        id: "fold",
+        keys: &["left", "h"],
+        label: "fold",
+        help: "Fold the selected host, project or group.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::Fold,
+    },
+    Command {
+        id: "unfold",
+        keys: &["right"],
+        label: "unfold",
+        help: "Unfold the selected host, project or group.",
+        kind: Kind::Move,
+        footer: 0,
+        refuse: never,
+        run: Run::Unfold,
+    },
+    Command {
+        id: "why",
+        keys: &["w"],
+        label: "why",
+        help: "Show the whole chain of a verdict: facts, requests, ages, the credential's name.",
+        kind: Kind::Look,
+        footer: 9,
+        refuse: needs_row,
+        run: Run::Why,
+    },
+    Command {
+        id: "describe",
+        keys: &["d"],
+        label: "describe",
+        help: "Show everything known of the selected row.",
+        kind: Kind::Look,
+        footer: 6,
+        refuse: needs_row,
+        run: Run::Describe,
+    },
+    Command {
+        id: "filter",
+        keys: &["/"],
+        label: "filter",
+        help: "Show only what matches a text: a name, an image, a verdict, an environment.",
+        kind: Kind::Look,
+        footer: 8,
+        refuse: never,
+        run: Run::Filter,
+    },
+    Command {
+        id: "group",
+        keys: &["v"],
+        label: "group",
+        help: "Group by host, attention, image or environment.",
+        kind: Kind::Look,
+        footer: 7,
+        refuse: never,
+        run: Run::Group,
+    },
+    Command {
+        id: "sort",
+        keys: &["s"],
+        label: "sort",
+        help: "Order services by name, worst verdict or oldest image.",
+        kind: Kind::Look,
+        footer: 4,
+        refuse: never,
+        run: Run::Sort,
+    },
+    Command {
+        id: "refresh",
+        keys: &["R"],
+        label: "refresh",
+        help: "Look again now: hosts, files and registry of the selected row.",
+        kind: Kind::Look,
+        footer: 5,
+        refuse: never,
+        run: Run::Refresh,
+    },
+    Command {
+        id: "copy",
+        keys: &["y"],
+        label: "copy",
+        help: "Copy the running digest to the terminal's clipboard (OSC 52).",
+        kind: Kind::Look,
+        footer: 3,
+        refuse: needs_service,
+        run: Run::CopyDigest,
+    },
+    Command {
+        id: "source",
+        keys: &["o"],
+        label: "source",
+        help: "Copy the source link of the image, as its labels tell it.",
+        kind: Kind::Look,
+        footer: 2,
+        refuse: needs_source,
+        run: Run::CopySource,
+    },
+    Command {
+        id: "shell",
+        keys: &["e"],
+        label: "shell",
+        help: "Open a shell in the selected service's container.",
+        kind: Kind::Change,
+        footer: 2,
+        refuse: needs_running_container,
+        run: Run::Shell,
+    },
+    Command {
+        id: "palette",
+        keys: &[":"],
+        label: "palette",
+        help: "Choose a command by its name.",
+        kind: Kind::Look,
+        footer: 3,
+        refuse: never,
+        run: Run::Palette,
+    },
+    Command {
+        id: "help",
+        keys: &["?"],
+        label: "help",
+        help: "Show all keys and what can be used here.",
+        kind: Kind::Look,
+        footer: 9,
+        refuse: never,
+        run: Run::Help,
+    },
+    Command {
+        id: "suspend",
+        keys: &["ctrl-z"],
+        label: "suspend",
+        help: "Go to the background; fg brings the console back.",
+        kind: Kind::Look,
+        footer: 0,
+        refuse: never,
+        run: Run::Suspend,
+    },
+    Command {
+        id: "quit",
+        keys: &["q", "ctrl-c"],
+        label: "quit",
+        help: "Leave. Nothing that runs on a host depends on it.",
+        kind: Kind::Look,
+        footer: 9,
+        refuse: never,
+        run: Run::Quit,
+    },
+];
+
+/// Returns why the command cannot be used now, if it cannot.
+pub fn refusal(model: &Model, command: &Command) -> Option<String> {
+    if command.kind == Kind::Change && model.read_only {
+        return Some("this session is read-only".to_owned());
+    }
+    (command.refuse)(model)
+}
+
+/// Returns the service that commands are about, if a service is selected.
+pub fn selected_service(model: &Model) -> Option<&ServiceView> {
+    match rows::selected(model)? {
+        RowId::Service(key) => model.service(&key),
+        RowId::Host(_) | RowId::Project(..) | RowId::Group(_) => None,
+    }
+}
+
+/// Returns the services that the selected row stands for.
+pub fn selected_services(model: &Model) -> Vec<ServiceKey> {
+    let Some(id) = rows::selected(model) else {
+        return Vec::new();
+    };
+    rows::services_below(model, &id)
+}
+
+fn never(_: &Model) -> Option<String> {
+    None
+}
+
+fn needs_row(model: &Model) -> Option<String> {
+    rows::selected(model)
+        .is_none()
+        .then(|| "nothing is selected".to_owned())
+}
+
+fn needs_service(model: &Model) -> Option<String> {
+    selected_service(model)
+        .is_none()
+        .then(|| "select a service first".to_owned())
+}
+
+fn needs_source(model: &Model) -> Option<String> {
+    match selected_service(model) {
+        None => Some("select a service first".to_owned()),
+        Some(service) if source_of(service).is_none() => {
+            Some("the image's labels name no source".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+/// Returns the source link of the tag's image, else of the running one.
+pub fn source_of(service: &ServiceView) -> Option<&str> {
+    service
+        .registry
+        .source
+        .as_deref()
+        .or(service.running.source.as_deref())
+}
+
+fn needs_running_container(model: &Model) -> Option<String> {
+    use crate::core::engine::ContainerState;
+    let Some(service) = selected_service(model) else {
+        return Some("select a service first".to_owned());
+    };
+    let host = model
+        .host_index(&service.key.host)
+        .map(|index| &model.hosts[index]);
+    if let Some(away) = host.and_then(super::model::HostModel::away) {
+        return Some(away);
+    }
+    if host.is_some_and(|host| host.spec.read_only) {
+        return Some("this host is read-only".to_owned());
+    }
+    let running = service
+        .containers
+        .iter()
+        .any(|c| c.state == ContainerState::Running);
+    (!running).then(|| "no container of it runs".to_owned())
+}

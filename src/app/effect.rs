@@ -1,0 +1,87 @@
+//! What the program wants done, as plain values that a test compares and a log prints.
+
+use std::collections::BTreeSet;
+
+use crate::core::files::Recipe;
+use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
+use crate::core::remote::Question;
+
+use super::mode::Mode;
+
+/// One thing to do outside of the model.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect<M: Mode> {
+    /// Looks at the world and changes nothing in it.
+    Look(Look),
+    /// Changes something on a host; has no values in an observing session.
+    Act(M::Act),
+    /// Concerns the console's own machine and terminal only.
+    Console(Console),
+}
+
+/// Ways of looking.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Look {
+    /// Opens the way to a host's engine and follows its events.
+    Connect { host: HostName },
+    /// Reads a host's containers and images.
+    Observe {
+        host: HostName,
+        generation: u64,
+        scope: Scope,
+    },
+    /// Lets the host render a project's files.
+    Render {
+        host: HostName,
+        project: ProjectName,
+        recipe: Recipe,
+    },
+    /// Asks a registry.
+    Resolve(Question),
+}
+
+/// How much of a host is read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// The lists, and these containers in detail.
+    Containers(BTreeSet<ContainerId>),
+}
+
+impl Scope {
+    /// Joins two wishes.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Containers(mut mine), Self::Containers(theirs)) => {
+                mine.extend(theirs);
+                Self::Containers(mine)
+            }
+            _ => Self::All,
+        }
+    }
+}
+
+/// Ways of changing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Opens a shell in a container, with the terminal handed over to it.
+    Shell {
+        service: ServiceKey,
+        container: ContainerId,
+    },
+}
+
+/// What concerns the console's own machine only.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Console {
+    /// Puts a text into the terminal's clipboard.
+    Copy(String),
+    /// Stops the process as Ctrl-Z does, with the terminal restored meanwhile.
+    Suspend,
+    /// Ends the program.
+    Quit,
+    /// Writes down what is known, for the next start.
+    Remember,
+}

@@ -1,0 +1,15 @@
+//! The program as one model: messages in, effects out, nothing awaited, no clock read.
+//!
+//! Invariant: this module uses `core` only. It does not know how effects are carried out or how the model is drawn.
+
+pub mod commands;
+pub mod effect;
+pub mod judge;
+pub mod keymap;
+pub mod keys;
+pub mod mode;
+pub mod model;
+pub mod msg;
+pub mod rows;
+pub mod screen;
+pub mod update;

@@ -1,0 +1,320 @@
+//! All state of the program.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::core::digest::TopDigest;
+use crate::core::engine::Observation;
+use crate::core::failure::{HostFailure, HostTrouble};
+use crate::core::files::{FilesState, Recipe};
+use crate::core::host::{HostSpec, HostState};
+use crate::core::names::{HostName, ProjectName, RegistryHost, ServiceKey};
+use crate::core::remote::{QuestionKey, Quota, Remote, Route};
+use crate::core::settings::Settings;
+
+use super::effect::Scope;
+use super::judge::{HostView, ServiceView};
+use super::keymap::Keymap;
+use super::msg::Now;
+use super::screen::Screen;
+
+/// The whole state.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub settings: Settings,
+    pub read_only: bool,
+    pub now: Now,
+    /// Hosts in the order of the configuration.
+    pub hosts: Vec<HostModel>,
+    pub remotes: BTreeMap<QuestionKey, RemoteModel>,
+    pub files: BTreeMap<FilesKey, FilesModel>,
+    /// The judged fleet, one view a host in the same order; made anew for a host whenever its facts change.
+    pub judged: Vec<HostView>,
+    pub screen: Screen,
+    pub keymap: Keymap,
+    /// When a fact of the fleet last changed.
+    pub changed_at: Option<Timestamp>,
+    /// Whether the screen has to be drawn again.
+    pub dirty: bool,
+    /// Whether something is worth remembering that is not yet written down.
+    pub unsaved: bool,
+    pub save_due: Option<Duration>,
+    pub ending: bool,
+}
+
+/// Whose files, started how.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilesKey {
+    pub host: HostName,
+    pub project: ProjectName,
+    pub recipe: Recipe,
+}
+
+/// What is known of a project's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesModel {
+    pub state: Option<FilesState>,
+    pub in_flight: bool,
+    pub due: Duration,
+}
+
+/// One host with all that is known of it.
+#[derive(Debug, Clone)]
+pub struct HostModel {
+    pub spec: HostSpec,
+    pub link: Link,
+    /// Since when the link is in this state.
+    pub since: Option<Timestamp>,
+    pub observation: Option<Observation>,
+    /// Whether the observation was made over the present connection.
+    pub fresh: bool,
+    pub generation: u64,
+    pub in_flight: bool,
+    /// What shall be read once nothing is in flight.
+    pub wanted: Option<(Duration, Scope)>,
+    /// When everything is read again without cause.
+    pub full_due: Duration,
+    pub redial_due: Option<Duration>,
+    pub attempts: u32,
+    pub rtt_ms: Option<u64>,
+    pub could_change: Option<bool>,
+}
+
+/// The way to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// Not dialled yet.
+    Idle,
+    /// Being dialled; perhaps it waits for a person.
+    Dialling(Option<HostFailure>),
+    /// The engine answers.
+    Up,
+    /// It could not be reached, or was lost.
+    Failed(HostFailure),
+}
+
+impl HostModel {
+    /// Starts without any knowledge.
+    pub fn new(spec: HostSpec) -> Self {
+        Self {
+            spec,
+            link: Link::Idle,
+            since: None,
+            observation: None,
+            fresh: false,
+            generation: 0,
+            in_flight: false,
+            wanted: None,
+            full_due: Duration::ZERO,
+            redial_due: None,
+            attempts: 0,
+            rtt_ms: None,
+            could_change: None,
+        }
+    }
+
+    /// Returns the failure that keeps the host away, if one does.
+    pub fn failure(&self) -> Option<&HostFailure> {
+        match &self.link {
+            Link::Failed(failure) | Link::Dialling(Some(failure)) => Some(failure),
+            Link::Idle | Link::Dialling(None) | Link::Up => None,
+        }
+    }
+
+    /// Returns the state in the contract's words; a host not reached yet is down.
+    pub fn state(&self) -> HostState {
+        match (&self.link, self.failure()) {
+            (Link::Up, _) => HostState::Up,
+            (_, Some(failure)) if failure.trouble == HostTrouble::Offline => HostState::Offline,
+            (_, Some(failure)) if failure.trouble.is_denied() => HostState::Denied,
+            _ => HostState::Down,
+        }
+    }
+
+    /// Says why what is shown of the host is old, if it is.
+    pub fn away(&self) -> Option<String> {
+        match (&self.link, self.failure()) {
+            (Link::Up, _) if self.fresh => None,
+            (Link::Up, _) => Some("the host is being read".to_owned()),
+            (_, Some(failure)) => Some(format!("the host is {}: {failure}", self.state().word())),
+            _ => Some("the host has not answered yet".to_owned()),
+        }
+    }
+}
+
+/// What is known about a reference, and when it is asked about again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteModel {
+    pub remote: Remote,
+    pub in_flight: bool,
+    pub due: Duration,
+    pub failures: u32,
+    /// What was asked last, so that the same question is not repeated before it is due.
+    pub asked: Option<(Vec<TopDigest>, Vec<TopDigest>)>,
+}
+
+impl RemoteModel {
+    /// Starts from what is remembered, due at once.
+    pub fn new(remote: Remote) -> Self {
+        Self {
+            remote,
+            in_flight: false,
+            due: Duration::ZERO,
+            failures: 0,
+            asked: None,
+        }
+    }
+}
+
+impl Model {
+    /// Starts with the settings and nothing known.
+    pub fn new(settings: Settings, keymap: Keymap, now: Now) -> Self {
+        let hosts: Vec<HostModel> = settings.hosts.iter().cloned().map(HostModel::new).collect();
+        let judged = hosts
+            .iter()
+            .map(|host| HostView::empty(host.spec.name.clone()))
+            .collect();
+        Self {
+            read_only: settings.read_only,
+            settings,
+            now,
+            hosts,
+            remotes: BTreeMap::new(),
+            files: BTreeMap::new(),
+            judged,
+            screen: Screen::default(),
+            keymap,
+            changed_at: None,
+            dirty: true,
+            unsaved: false,
+            save_due: None,
+            ending: false,
+        }
+    }
+
+    /// Returns the place of a host.
+    pub fn host_index(&self, name: &HostName) -> Option<usize> {
+        self.hosts.iter().position(|host| host.spec.name == *name)
+    }
+
+    /// Returns a judged service.
+    pub fn service(&self, key: &ServiceKey) -> Option<&ServiceView> {
+        let host = self.judged.iter().find(|host| host.name == key.host)?;
+        host.services().find(|service| service.key == *key)
+    }
+
+    /// Returns all judged services, host by host.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceView> {
+        self.judged.iter().flat_map(HostView::services)
+    }
+
+    /// Returns from where the registry of a reference used on the host is asked.
+    pub fn route(&self, registry: &RegistryHost, host: &HostSpec) -> Route {
+        if let Some(via) = self
+            .settings
+            .registry(registry)
+            .and_then(|spec| spec.via.clone())
+        {
+            return Route::Via(via);
+        }
+        // `localhost` in a reference is the host's own, whoever reads it.
+        let name = registry
+            .as_str()
+            .rsplit_once(':')
+            .map_or(registry.as_str(), |(name, _)| name);
+        let loopback = name == "localhost" || name.starts_with("127.") || name == "[::1]";
+        let elsewhere = matches!(host.address, crate::core::host::Address::Ssh { .. });
+        if loopback && elsewhere {
+            Route::Via(host.name.clone())
+        } else {
+            Route::Here
+        }
+    }
+
+    /// Returns the registries that are away as a whole, each with the reason and how many services wait for it.
+    pub fn registries_away(&self) -> Vec<RegistryAway> {
+        let mut away: BTreeMap<(RegistryHost, Route), RegistryAway> = BTreeMap::new();
+        for (key, model) in &self.remotes {
+            let Some((at, failure)) = &model.remote.failure else {
+                continue;
+            };
+            if !failure.is_registry_away() {
+                continue;
+            }
+            let registry = key.reference.repository.registry.clone();
+            let place = (registry.clone(), key.route.clone());
+            away.entry(place).or_insert_with(|| RegistryAway {
+                registry,
+                route: key.route.clone(),
+                since: *at,
+                why: failure.what.clone(),
+                services: 0,
+            });
+        }
+        let mut list: Vec<RegistryAway> = away.into_values().collect();
+        for service in self.services() {
+            let question = service.question.as_ref();
+            let waits = |entry: &&mut RegistryAway| {
+                question.is_some_and(|key| {
+                    key.route == entry.route && key.reference.repository.registry == entry.registry
+                })
+            };
+            if let Some(entry) = list.iter_mut().find(waits) {
+                entry.services += 1;
+            }
+        }
+        list.retain(|entry| entry.services > 0);
+        list
+    }
+
+    /// Returns the tightest quota that each registry told.
+    pub fn quotas(&self) -> BTreeMap<RegistryHost, Quota> {
+        let mut quotas: BTreeMap<RegistryHost, (Timestamp, Quota)> = BTreeMap::new();
+        for (key, model) in &self.remotes {
+            if let Some(answer) = &model.remote.answer
+                && let Some(quota) = answer.quota
+            {
+                let registry = key.reference.repository.registry.clone();
+                let newest = quotas.entry(registry).or_insert((answer.at, quota));
+                if answer.at >= newest.0 {
+                    *newest = (answer.at, quota);
+                }
+            }
+        }
+        quotas
+            .into_iter()
+            .map(|(registry, (_, quota))| (registry, quota))
+            .collect()
+    }
+
+    /// Tells whether the first look at the fleet is over: nothing is in flight that would still say more.
+    pub fn is_settled(&self) -> bool {
+        let hosts = self.hosts.iter().all(|host| match &host.link {
+            Link::Idle | Link::Dialling(_) => false,
+            Link::Up => host.fresh && !host.in_flight && host.wanted.is_none(),
+            Link::Failed(_) => true,
+        });
+        hosts
+            && self.remotes.values().all(|remote| !remote.in_flight)
+            && self.files.values().all(|files| !files.in_flight)
+    }
+
+    /// Returns the references in use on hosts whose facts are shown.
+    pub fn questions_in_use(&self) -> BTreeSet<&QuestionKey> {
+        self.services()
+            .filter_map(|service| service.question.as_ref())
+            .collect()
+    }
+}
+
+/// A registry that gives no answers at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryAway {
+    pub registry: RegistryHost,
+    pub route: Route,
+    pub since: Timestamp,
+    pub why: String,
+    pub services: usize,
+}

@@ -1,0 +1,86 @@
+//! Everything that can happen, in one closed list, handled one at a time.
+
+use jiff::Timestamp;
+
+use crate::core::engine::Observation;
+use crate::core::failure::{HostFailure, RegistryFailure};
+use crate::core::files::{FilesState, Recipe};
+use crate::core::memory::Memory;
+use crate::core::names::{ContainerId, HostName, ProjectName};
+use crate::core::remote::{Answer, QuestionKey};
+
+use super::keys::Key;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    /// Time went on; something may be due.
+    Tick,
+    Key(Key),
+    /// Text came as one piece, as from a paste.
+    Paste(String),
+    Resize {
+        width: u16,
+        height: u16,
+    },
+    /// The last start's knowledge was read.
+    Restored(Box<Memory>),
+    /// The way to a host's engine is open.
+    Connected {
+        host: HostName,
+        rtt_ms: u64,
+        /// Whether the connection would let changes through.
+        could_change: bool,
+    },
+    /// A dial goes on but waits for a person.
+    Waiting {
+        host: HostName,
+        failure: HostFailure,
+    },
+    /// A dial failed, or an open way was lost.
+    Disconnected {
+        host: HostName,
+        failure: HostFailure,
+    },
+    Event {
+        host: HostName,
+        event: EngineEvent,
+    },
+    Observed {
+        host: HostName,
+        generation: u64,
+        result: Result<Box<Observation>, HostFailure>,
+    },
+    Rendered {
+        host: HostName,
+        project: ProjectName,
+        recipe: Recipe,
+        state: FilesState,
+    },
+    Resolved {
+        key: QuestionKey,
+        result: Result<Box<Answer>, RegistryFailure>,
+    },
+    /// Something went wrong on the console's own machine that a person should know.
+    Trouble(String),
+    /// The process was asked to end.
+    Terminate,
+}
+
+/// What an engine reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// A container changed.
+    Container(ContainerId),
+    /// Images or tags changed.
+    Image,
+}
+
+/// The moment at which a message is handled.
+///
+/// Wall time is for people and may jump; everything that is due goes by the time since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    pub wall: Timestamp,
+    pub since_start: std::time::Duration,
+}

@@ -1,0 +1,327 @@
+//! The rows of the fleet list, made from the judged fleet by grouping, filter and order.
+//!
+//! Rows hold places, not copies; `id` gives the identity by which a row is selected.
+
+use std::collections::BTreeMap;
+
+use crate::core::names::ServiceKey;
+use crate::core::verdict::Verdict;
+
+use super::judge::{HostView, ProjectView, ServiceView};
+use super::model::Model;
+use super::screen::{Group, RowId, Sort};
+
+/// The list as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rows {
+    pub list: Vec<Row>,
+    /// The heads of groups that are neither hosts nor projects.
+    pub heads: Vec<Head>,
+}
+
+/// One row: a place in the judged fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    pub place: Place,
+    pub depth: u8,
+    pub folded: bool,
+}
+
+/// Where a service is in the judged fleet: host, project, service.
+pub type At = (usize, usize, usize);
+
+/// What a row shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Host(usize),
+    Project(usize, usize),
+    Service(usize, usize, usize),
+    Head(usize),
+}
+
+/// The head of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    pub label: String,
+    pub services: Vec<At>,
+}
+
+impl Rows {
+    /// Makes the list.
+    pub fn of(model: &Model) -> Self {
+        match model.screen.group {
+            Group::Host => by_host(model),
+            Group::Attention => by_heads(model, attention),
+            Group::Image => by_heads(model, |service| service.reference.clone()),
+            Group::Environment => by_heads(model, |service| {
+                service
+                    .environment
+                    .clone()
+                    .unwrap_or_else(|| "no environment".to_owned())
+            }),
+        }
+    }
+
+    /// Returns the identity of a row.
+    pub fn id(&self, model: &Model, row: &Row) -> RowId {
+        match row.place {
+            Place::Host(host) => RowId::Host(model.judged[host].name.clone()),
+            Place::Project(host, project) => {
+                let host = &model.judged[host];
+                RowId::Project(host.name.clone(), host.projects[project].name.clone())
+            }
+            Place::Service(..) => RowId::Service(service_at(model, row.place).key.clone()),
+            Place::Head(head) => RowId::Group(self.heads[head].label.clone()),
+        }
+    }
+
+    /// Returns where the selected row is: by identity, else where the selection was.
+    pub fn selected_index(&self, model: &Model) -> Option<usize> {
+        let wanted = model.screen.selected.as_ref();
+        let found = wanted.and_then(|id| self.list.iter().position(|row| self.is(model, row, id)));
+        found.or_else(|| {
+            let last = self.list.len().checked_sub(1)?;
+            Some(model.screen.selected_index.min(last))
+        })
+    }
+
+    /// Compares identities without making one.
+    fn is(&self, model: &Model, row: &Row, id: &RowId) -> bool {
+        match (row.place, id) {
+            (Place::Host(host), RowId::Host(name)) => model.judged[host].name == *name,
+            (Place::Project(host, project), RowId::Project(name, own)) => {
+                let host = &model.judged[host];
+                host.name == *name && host.projects[project].name == *own
+            }
+            (Place::Service(..), RowId::Service(key)) => service_at(model, row.place).key == *key,
+            (Place::Head(head), RowId::Group(label)) => self.heads[head].label == *label,
+            _ => false,
+        }
+    }
+}
+
+/// Returns the service of a service row.
+///
+/// # Panics
+/// If the place is none of a service's; rows are made from the same model that is asked.
+pub fn service_at(model: &Model, place: Place) -> &ServiceView {
+    match place {
+        Place::Service(host, project, service) => {
+            &model.judged[host].projects[project].services[service]
+        }
+        Place::Host(_) | Place::Project(..) | Place::Head(_) => {
+            unreachable!("only service rows have a service")
+        }
+    }
+}
+
+/// Returns the identity of the selected row.
+pub fn selected(model: &Model) -> Option<RowId> {
+    let rows = Rows::of(model);
+    let index = rows.selected_index(model)?;
+    Some(rows.id(model, &rows.list[index]))
+}
+
+/// Returns the services that a row stands for.
+pub fn services_below(model: &Model, id: &RowId) -> Vec<ServiceKey> {
+    let keys = |list: &mut dyn Iterator<Item = &ServiceView>| list.map(|s| s.key.clone()).collect();
+    match id {
+        RowId::Service(key) => vec![key.clone()],
+        RowId::Host(host) => keys(&mut model.services().filter(|s| s.key.host == *host)),
+        RowId::Project(host, project) => keys(
+            &mut model
+                .services()
+                .filter(|s| s.key.host == *host && s.key.project == *project),
+        ),
+        RowId::Group(label) => {
+            let rows = Rows::of(model);
+            let head = rows.heads.iter().find(|head| head.label == *label);
+            head.map(|head| {
+                head.services
+                    .iter()
+                    .map(|&(h, p, s)| service_at(model, Place::Service(h, p, s)).key.clone())
+                    .collect()
+            })
+            .unwrap_or_default()
+        }
+    }
+}
+
+fn by_host(model: &Model) -> Rows {
+    let mut rows = Rows::default();
+    let filtering = !model.screen.filter.is_empty();
+    for (h, host) in model.judged.iter().enumerate() {
+        let mut below = Vec::new();
+        for (p, project) in host.projects.iter().enumerate() {
+            let services = ordered(model, h, p, host, project);
+            if services.is_empty() && (filtering || !project.services.is_empty()) {
+                continue;
+            }
+            let folded = is_folded(
+                model,
+                &RowId::Project(host.name.clone(), project.name.clone()),
+            );
+            below.push(Row {
+                place: Place::Project(h, p),
+                depth: 1,
+                folded,
+            });
+            if !folded {
+                below.extend(services.into_iter().map(|s| Row {
+                    place: Place::Service(h, p, s),
+                    depth: 2,
+                    folded: false,
+                }));
+            }
+        }
+        if below.is_empty() && filtering && !has(host.name.as_str(), &needle(model)) {
+            continue;
+        }
+        let folded = is_folded(model, &RowId::Host(host.name.clone()));
+        rows.list.push(Row {
+            place: Place::Host(h),
+            depth: 0,
+            folded,
+        });
+        if !folded {
+            rows.list.extend(below);
+        }
+    }
+    rows
+}
+
+/// Folds are ignored while a filter is on: what was asked for must be seen.
+fn is_folded(model: &Model, id: &RowId) -> bool {
+    model.screen.filter.is_empty() && model.screen.folded.contains(id)
+}
+
+fn ordered(
+    model: &Model,
+    h: usize,
+    p: usize,
+    host: &HostView,
+    project: &ProjectView,
+) -> Vec<usize> {
+    let mut list: Vec<usize> = (0..project.services.len())
+        .filter(|s| matches(model, host, &project.services[*s]))
+        .collect();
+    list.sort_by_key(|s| order(model, (h, p, *s)));
+    list
+}
+
+/// What services are ordered by: smaller comes first, equal ones keep their names' order.
+fn order(model: &Model, at: At) -> i64 {
+    let service = service_at(model, Place::Service(at.0, at.1, at.2));
+    match model.screen.sort {
+        Sort::Name => 0,
+        Sort::Verdict => -(service.verdict as i64) * 2 - i64::from(service.is_unhealthy()),
+        Sort::Age => service
+            .running
+            .created
+            .map_or(i64::MAX, |created| created.as_second()),
+    }
+}
+
+fn by_heads(model: &Model, label: fn(&ServiceView) -> String) -> Rows {
+    let mut groups: BTreeMap<String, Vec<At>> = BTreeMap::new();
+    for (h, host) in model.judged.iter().enumerate() {
+        for (p, project) in host.projects.iter().enumerate() {
+            for (s, service) in project.services.iter().enumerate() {
+                if matches(model, host, service) {
+                    groups.entry(label(service)).or_default().push((h, p, s));
+                }
+            }
+        }
+    }
+    let mut groups: Vec<(String, Vec<At>)> = groups.into_iter().collect();
+    if model.screen.group == Group::Attention {
+        groups.sort_by_key(|(label, _)| attention_rank(label));
+    }
+    let mut rows = Rows::default();
+    for (label, mut services) in groups {
+        services.sort_by_key(|at| order(model, *at));
+        let folded = is_folded(model, &RowId::Group(label.clone()));
+        rows.list.push(Row {
+            place: Place::Head(rows.heads.len()),
+            depth: 0,
+            folded,
+        });
+        if !folded {
+            rows.list.extend(services.iter().map(|&(h, p, s)| Row {
+                place: Place::Service(h, p, s),
+                depth: 1,
+                folded: false,
+            }));
+        }
+        rows.heads.push(Head { label, services });
+    }
+    rows
+}
+
+/// Names the group by what a human has to see first.
+fn attention(service: &ServiceView) -> String {
+    let word = match service.verdict {
+        Verdict::Unknown => Verdict::Unknown.word(),
+        _ if service.is_unhealthy() => "unhealthy",
+        verdict => verdict.word(),
+    };
+    word.to_owned()
+}
+
+fn attention_rank(label: &str) -> usize {
+    [
+        "unknown",
+        "unhealthy",
+        "gone",
+        "moved",
+        "behind",
+        "pulled",
+        "local",
+        "current",
+    ]
+    .iter()
+    .position(|word| *word == label)
+    .unwrap_or(usize::MAX)
+}
+
+fn needle(model: &Model) -> Vec<String> {
+    model
+        .screen
+        .filter
+        .split_whitespace()
+        .map(str::to_lowercase)
+        .collect()
+}
+
+/// Tells whether every word of the filter is found in the service's names, image, verdict or environment.
+fn matches(model: &Model, host: &HostView, service: &ServiceView) -> bool {
+    if model.screen.filter.is_empty() {
+        return true;
+    }
+    let key = &service.key;
+    needle(model).iter().all(|word| {
+        let words = std::slice::from_ref(word);
+        has(host.name.as_str(), words)
+            || has(key.project.as_str(), words)
+            || has(key.service.as_str(), words)
+            || has(&service.reference, words)
+            || has(service.verdict.word(), words)
+            || has(&service.life(), words)
+            || service
+                .environment
+                .as_deref()
+                .is_some_and(|name| has(name, words))
+            || service
+                .running
+                .revision
+                .as_deref()
+                .is_some_and(|name| has(name, words))
+            || service.config == crate::core::files::ConfigState::Changed
+                && has("config changed", words)
+    })
+}
+
+fn has(text: &str, words: &[String]) -> bool {
+    let text = text.to_lowercase();
+    words.iter().all(|word| text.contains(word.as_str()))
+}

@@ -1,0 +1,147 @@
+//! What the operator looks at: selection, grouping, filter, open overlay.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::core::names::{HostName, ProjectName, ServiceKey};
+
+/// The state of the screen; nothing of it is kept in the views.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screen {
+    pub width: u16,
+    pub height: u16,
+    pub group: Group,
+    pub sort: Sort,
+    pub filter: String,
+    /// What is selected, by identity, so that it stays selected wherever its row goes.
+    pub selected: Option<RowId>,
+    /// Where the selection was last, for when what was selected is gone.
+    pub selected_index: usize,
+    pub folded: BTreeSet<RowId>,
+    /// Whether the detail is open below the list, where there is no room beside it.
+    pub detail: bool,
+    pub overlay: Overlay,
+    pub notice: Option<Notice>,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self {
+            width: 80,
+            height: 24,
+            group: Group::Host,
+            sort: Sort::Name,
+            filter: String::new(),
+            selected: None,
+            selected_index: 0,
+            folded: BTreeSet::new(),
+            detail: false,
+            overlay: Overlay::None,
+            notice: None,
+        }
+    }
+}
+
+/// What a row stands for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowId {
+    Host(HostName),
+    Project(HostName, ProjectName),
+    Service(ServiceKey),
+    /// The head of a group that is neither host nor project.
+    Group(String),
+}
+
+/// By what the services are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    Host,
+    Attention,
+    Image,
+    Environment,
+}
+
+impl Group {
+    /// Returns the next grouping of the round.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Host => Self::Attention,
+            Self::Attention => Self::Image,
+            Self::Image => Self::Environment,
+            Self::Environment => Self::Host,
+        }
+    }
+
+    /// Returns the word on the screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Host => "by host",
+            Self::Attention => "by attention",
+            Self::Image => "by image",
+            Self::Environment => "by environment",
+        }
+    }
+}
+
+/// The order of services within their group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    Name,
+    /// Worst verdict first.
+    Verdict,
+    /// Longest running image first.
+    Age,
+}
+
+impl Sort {
+    /// Returns the next order of the round.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Name => Self::Verdict,
+            Self::Verdict => Self::Age,
+            Self::Age => Self::Name,
+        }
+    }
+
+    /// Returns the word on the screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Name => "by name",
+            Self::Verdict => "worst first",
+            Self::Age => "oldest image first",
+        }
+    }
+}
+
+/// What lies above the fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overlay {
+    None,
+    /// The filter's text field, with what it held before.
+    Filter {
+        before: String,
+    },
+    Palette {
+        input: String,
+        chosen: usize,
+    },
+    Help {
+        scroll: usize,
+    },
+    Why {
+        scroll: usize,
+    },
+    Describe {
+        scroll: usize,
+    },
+}
+
+/// A short word to the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub text: String,
+    pub at: Timestamp,
+}

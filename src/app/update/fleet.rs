@@ -1,0 +1,283 @@
+//! What hosts, files and registries said.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::core::engine::Observation;
+use crate::core::failure::{HostFailure, HostTrouble, RegistryFailure};
+use crate::core::files::{FilesState, Recipe};
+use crate::core::memory::Memory;
+use crate::core::names::{HostName, ProjectName};
+use crate::core::remote::{Answer, QuestionKey};
+
+use super::super::effect::Scope;
+use super::super::judge;
+use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
+use super::super::msg::EngineEvent;
+use super::schedule;
+
+/// How long events are gathered before a host is read again.
+const GATHER: Duration = Duration::from_millis(120);
+
+/// How long what is new may wait before it is written down.
+const SAVE_AFTER: Duration = Duration::from_secs(60);
+
+/// Takes over what the last start knew; whatever was learned since then is kept.
+pub fn restore(model: &mut Model, memory: Memory) {
+    for remembered in memory.hosts {
+        if let Some(index) = model.host_index(&remembered.name) {
+            let host = &mut model.hosts[index];
+            let same_place = host.spec.address.to_string() == remembered.address;
+            if same_place && host.observation.is_none() {
+                host.observation = Some(remembered.observation);
+            }
+        }
+    }
+    for (key, remote) in memory.remotes {
+        model
+            .remotes
+            .entry(key)
+            .or_insert_with(|| RemoteModel::new(remote));
+    }
+    for (host, project, recipe, rendered) in memory.files {
+        let key = FilesKey {
+            host,
+            project,
+            recipe,
+        };
+        model.files.entry(key).or_insert(FilesModel {
+            state: Some(FilesState::Rendered(rendered)),
+            in_flight: false,
+            due: Duration::ZERO,
+        });
+    }
+    for index in 0..model.hosts.len() {
+        rejudge(model, index);
+    }
+}
+
+/// The way to a host is open: everything there is read.
+pub fn connected(model: &mut Model, name: &HostName, rtt_ms: u64, could_change: bool) {
+    let Some(index) = model.host_index(name) else {
+        return;
+    };
+    let now = model.now;
+    let host = &mut model.hosts[index];
+    host.link = Link::Up;
+    host.since = Some(now.wall);
+    host.rtt_ms = Some(rtt_ms);
+    host.could_change = Some(could_change && !host.spec.read_only);
+    host.attempts = 0;
+    host.redial_due = None;
+    host.fresh = false;
+    host.in_flight = false;
+    host.generation += 1;
+    host.wanted = Some((now.since_start, Scope::All));
+    // Files may have been edited and registries may be reachable again through this host.
+    let name = name.clone();
+    for (key, files) in &mut model.files {
+        if key.host == name {
+            files.due = now.since_start;
+            files.in_flight = false;
+        }
+    }
+    schedule::route_is_back(model, &name);
+    touch(model, index);
+}
+
+/// A dial waits for a person; the row says for what.
+pub fn waiting(model: &mut Model, name: &HostName, failure: HostFailure) {
+    let Some(index) = model.host_index(name) else {
+        return;
+    };
+    let host = &mut model.hosts[index];
+    if !matches!(host.link, Link::Up) {
+        host.link = Link::Dialling(Some(failure));
+        touch(model, index);
+    }
+}
+
+/// A dial failed or an open way was lost; what was seen last stays, aged.
+pub fn disconnected(model: &mut Model, name: &HostName, failure: HostFailure) {
+    let Some(index) = model.host_index(name) else {
+        return;
+    };
+    let now = model.now;
+    let host = &mut model.hosts[index];
+    let delay = schedule::redial_delay(host.attempts, &failure, name);
+    host.attempts = host.attempts.saturating_add(1);
+    host.redial_due = Some(now.since_start + delay);
+    let same = host.failure().is_some_and(|old| *old == failure);
+    if !same {
+        host.since = Some(now.wall);
+    }
+    host.link = Link::Failed(failure);
+    host.fresh = false;
+    host.in_flight = false;
+    host.wanted = None;
+    host.generation += 1;
+    for (key, files) in &mut model.files {
+        if key.host == *name {
+            files.in_flight = false;
+        }
+    }
+    touch(model, index);
+}
+
+/// Something changed on a host: it is read again as soon as the burst is over.
+pub fn event(model: &mut Model, name: &HostName, event: EngineEvent) {
+    let Some(index) = model.host_index(name) else {
+        return;
+    };
+    let scope = match event {
+        EngineEvent::Container(id) => Scope::Containers(BTreeSet::from([id])),
+        EngineEvent::Image => Scope::Containers(BTreeSet::new()),
+    };
+    want(model, index, GATHER, scope);
+}
+
+/// Asks for a reading of a host after a delay; an earlier wish is not put off.
+pub fn want(model: &mut Model, index: usize, after: Duration, scope: Scope) {
+    let due = model.now.since_start + after;
+    let host = &mut model.hosts[index];
+    host.wanted = Some(match host.wanted.take() {
+        Some((earlier, other)) => (earlier.min(due), other.and(scope)),
+        None => (due, scope),
+    });
+}
+
+/// A reading of a host ended.
+pub fn observed(
+    model: &mut Model,
+    name: &HostName,
+    generation: u64,
+    result: Result<Box<Observation>, HostFailure>,
+) {
+    let Some(index) = model.host_index(name) else {
+        return;
+    };
+    if model.hosts[index].generation != generation {
+        // An answer of a connection that is gone says nothing about now.
+        return;
+    }
+    let now = model.now;
+    let refresh = model.settings.refresh.hosts;
+    match result {
+        Ok(observation) => {
+            let host = &mut model.hosts[index];
+            host.in_flight = false;
+            host.fresh = true;
+            host.full_due = now.since_start + refresh;
+            let changed = host.observation.as_ref().is_none_or(|old| {
+                old.containers != observation.containers || old.images != observation.images
+            });
+            host.observation = Some(*observation);
+            if changed {
+                model.changed_at = Some(now.wall);
+                remember_soon(model);
+            }
+            schedule::files_of(model, index, changed);
+            touch(model, index);
+        }
+        Err(failure) if failure.trouble == HostTrouble::BadAnswer => {
+            // The way is open but one answer was no good: look again rather than dial again.
+            model.hosts[index].in_flight = false;
+            model.hosts[index].fresh = false;
+            let wait = schedule::redial_delay(model.hosts[index].attempts, &failure, name);
+            model.hosts[index].attempts = model.hosts[index].attempts.saturating_add(1);
+            want(model, index, wait, Scope::All);
+            touch(model, index);
+        }
+        Err(failure) => disconnected(model, name, failure),
+    }
+}
+
+/// The host rendered a project's files, or could not.
+pub fn rendered(
+    model: &mut Model,
+    host: HostName,
+    project: ProjectName,
+    recipe: Recipe,
+    state: FilesState,
+) {
+    let refresh = model.settings.refresh.hosts;
+    let due = model.now.since_start + refresh;
+    let Some(index) = model.host_index(&host) else {
+        return;
+    };
+    let key = FilesKey {
+        host,
+        project,
+        recipe,
+    };
+    if let Some(files) = model.files.get_mut(&key) {
+        files.in_flight = false;
+        files.due = due;
+        // What could not be looked at leaves what was seen before.
+        let keep = matches!(
+            (&files.state, &state),
+            (Some(FilesState::Rendered(_)), FilesState::Unknown(_))
+        );
+        if !keep {
+            files.state = Some(state);
+            remember_soon(model);
+        }
+        touch(model, index);
+    }
+}
+
+/// A registry answered, or did not.
+pub fn resolved(
+    model: &mut Model,
+    key: &QuestionKey,
+    result: Result<Box<Answer>, RegistryFailure>,
+) {
+    let now = model.now;
+    let refresh = model.settings.refresh.registry;
+    let Some(remote) = model.remotes.get_mut(key) else {
+        return;
+    };
+    remote.in_flight = false;
+    match &result {
+        Ok(_) => remote.failures = 0,
+        Err(_) => remote.failures = remote.failures.saturating_add(1),
+    }
+    let wait = schedule::ask_again_after(key, &result, remote.failures, refresh);
+    remote.due = now.since_start + wait;
+    let before = remote.remote.clone();
+    remote.remote.learn(now.wall, result.map(|answer| *answer));
+    let after = &remote.remote;
+    let top = |remote: &crate::core::remote::Remote| remote.answer.as_ref().map(|a| a.top.clone());
+    if top(&before) != top(after) || before.failure.is_some() != after.failure.is_some() {
+        model.changed_at = Some(now.wall);
+    }
+    remember_soon(model);
+    for index in 0..model.hosts.len() {
+        let uses = model.judged[index]
+            .services()
+            .any(|service| service.question.as_ref() == Some(key));
+        if uses {
+            touch(model, index);
+        }
+    }
+}
+
+/// Judges a host again and has the screen drawn.
+pub fn touch(model: &mut Model, index: usize) {
+    rejudge(model, index);
+    model.dirty = true;
+}
+
+fn rejudge(model: &mut Model, index: usize) {
+    let view = judge::judge_host(model, &model.hosts[index]);
+    model.judged[index] = view;
+    schedule::questions_of(model, index);
+    model.dirty = true;
+}
+
+fn remember_soon(model: &mut Model) {
+    model.unsaved = true;
+    if model.save_due.is_none() {
+        model.save_due = Some(model.now.since_start + SAVE_AFTER);
+    }
+}

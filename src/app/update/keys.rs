@@ -1,0 +1,383 @@
+//! Keys: text fields own theirs, everything else goes through the table of commands.
+
+use std::time::Duration;
+
+use crate::core::engine::ContainerState;
+
+use super::super::commands::{self, COMMANDS, Command, Kind, Run};
+use super::super::effect::{Act, Console, Effect, Scope};
+use super::super::keys::{Code, Key};
+use super::super::mode::Mode;
+use super::super::model::{Link, Model};
+use super::super::rows::{Place, Rows};
+use super::super::screen::{Notice, Overlay, RowId};
+use super::fleet;
+
+/// The longest text a field takes.
+const LONGEST_TEXT: usize = 200;
+
+/// Handles one key.
+pub fn press<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>) {
+    model.dirty = true;
+    model.screen.notice = None;
+    match &model.screen.overlay {
+        Overlay::Filter { .. } => filter_key(model, key, effects),
+        Overlay::Palette { .. } => palette_key(model, key, effects),
+        Overlay::None | Overlay::Help { .. } | Overlay::Why { .. } | Overlay::Describe { .. } => {
+            if let Some(command) = model.keymap.command(key) {
+                run(model, command, effects);
+            }
+        }
+    }
+}
+
+/// Handles pasted text: it reaches a text field only.
+pub fn paste(model: &mut Model, text: &str) {
+    let typed: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
+    model.dirty = true;
+    match &mut model.screen.overlay {
+        Overlay::Filter { .. } => {
+            for c in typed {
+                add(&mut model.screen.filter, c);
+            }
+        }
+        Overlay::Palette { input, chosen } => {
+            *chosen = 0;
+            for c in typed {
+                add(input, c);
+            }
+        }
+        Overlay::None | Overlay::Help { .. } | Overlay::Why { .. } | Overlay::Describe { .. } => {}
+    }
+}
+
+/// Shows a short word.
+pub fn notice(model: &mut Model, text: String) {
+    model.screen.notice = Some(Notice {
+        text,
+        at: model.now.wall,
+    });
+    model.dirty = true;
+}
+
+fn add(text: &mut String, c: char) {
+    if text.chars().count() < LONGEST_TEXT {
+        text.push(c);
+    }
+}
+
+fn is_interrupt(key: Key) -> bool {
+    key == Key::ctrl('c')
+}
+
+fn filter_key<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>) {
+    match key.code {
+        _ if is_interrupt(key) => quit(model, effects),
+        Code::Enter => model.screen.overlay = Overlay::None,
+        Code::Esc => {
+            if let Overlay::Filter { before } =
+                std::mem::replace(&mut model.screen.overlay, Overlay::None)
+            {
+                model.screen.filter = before;
+            }
+        }
+        Code::Backspace => {
+            model.screen.filter.pop();
+        }
+        Code::Down => move_by(model, 1),
+        Code::Up => move_by(model, -1),
+        _ if key == Key::ctrl('u') => model.screen.filter.clear(),
+        _ => {
+            if let Some(c) = key.typed() {
+                add(&mut model.screen.filter, c);
+            }
+        }
+    }
+}
+
+fn palette_key<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>) {
+    let Overlay::Palette { input, chosen } = &mut model.screen.overlay else {
+        return;
+    };
+    let found = palette_matches(input);
+    match key.code {
+        _ if is_interrupt(key) => quit(model, effects),
+        Code::Esc => model.screen.overlay = Overlay::None,
+        Code::Enter => {
+            let command = found.get(*chosen).copied();
+            model.screen.overlay = Overlay::None;
+            if let Some(command) = command {
+                run(model, command, effects);
+            }
+        }
+        Code::Down | Code::Tab => *chosen = (*chosen + 1).min(found.len().saturating_sub(1)),
+        Code::Up | Code::BackTab => *chosen = chosen.saturating_sub(1),
+        Code::Backspace => {
+            input.pop();
+            *chosen = 0;
+        }
+        _ => {
+            if let Some(c) = key.typed() {
+                add(input, c);
+                *chosen = 0;
+            }
+        }
+    }
+}
+
+/// Returns the commands that a palette's text finds, by name first, then by what they say of themselves.
+pub fn palette_matches(input: &str) -> Vec<&'static Command> {
+    let words: Vec<String> = input.split_whitespace().map(str::to_lowercase).collect();
+    let finds = |text: &str| {
+        let text = text.to_lowercase();
+        words.iter().all(|word| text.contains(word.as_str()))
+    };
+    let named = COMMANDS.iter().filter(|command| finds(command.id));
+    let told = COMMANDS
+        .iter()
+        .filter(|command| !finds(command.id) && finds(command.help));
+    named.chain(told).collect()
+}
+
+/// Runs a command, or says why not.
+pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut Vec<Effect<M>>) {
+    if let Some(why) = commands::refusal(model, command) {
+        notice(model, format!("{}: {why}", command.label));
+        return;
+    }
+    // What lies above the list takes the keys that move.
+    if command.kind == Kind::Move && scroll_overlay(model, command.run) {
+        return;
+    }
+    match command.run {
+        Run::Down => move_by(model, 1),
+        Run::Up => move_by(model, -1),
+        Run::PageDown => move_by(model, page(model)),
+        Run::PageUp => move_by(model, -page(model)),
+        Run::First => move_by(model, isize::MIN),
+        Run::Last => move_by(model, isize::MAX),
+        Run::Open => open(model),
+        Run::Back => back(model),
+        Run::Fold => fold(model, true),
+        Run::Unfold => fold(model, false),
+        Run::Filter => {
+            let before = model.screen.filter.clone();
+            model.screen.overlay = Overlay::Filter { before };
+        }
+        Run::Palette => {
+            model.screen.overlay = Overlay::Palette {
+                input: String::new(),
+                chosen: 0,
+            };
+        }
+        Run::Help => toggle(model, Overlay::Help { scroll: 0 }),
+        Run::Why => toggle(model, Overlay::Why { scroll: 0 }),
+        Run::Describe => toggle(model, Overlay::Describe { scroll: 0 }),
+        Run::Sort => {
+            keep_selected(model);
+            model.screen.sort = model.screen.sort.next();
+            notice(model, format!("services {}", model.screen.sort.word()));
+        }
+        Run::Group => {
+            keep_selected(model);
+            model.screen.group = model.screen.group.next();
+        }
+        Run::Refresh => refresh(model),
+        Run::CopyDigest => {
+            if let Some(service) = commands::selected_service(model) {
+                let running = &service.running;
+                let text = running
+                    .digests
+                    .first()
+                    .map_or_else(|| running.image_id.to_string(), |digest| digest.to_string());
+                notice(model, format!("copied {text}"));
+                effects.push(Effect::Console(Console::Copy(text)));
+            }
+        }
+        Run::CopySource => {
+            let source = commands::selected_service(model).and_then(commands::source_of);
+            if let Some(text) = source.map(str::to_owned) {
+                notice(model, format!("copied {text}"));
+                effects.push(Effect::Console(Console::Copy(text)));
+            }
+        }
+        Run::Shell => shell(model, effects),
+        Run::Suspend => effects.push(Effect::Console(Console::Suspend)),
+        Run::Quit => quit(model, effects),
+    }
+}
+
+fn quit<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
+    model.ending = true;
+    if std::mem::take(&mut model.unsaved) {
+        effects.push(Effect::Console(Console::Remember));
+    }
+    effects.push(Effect::Console(Console::Quit));
+}
+
+fn toggle(model: &mut Model, overlay: Overlay) {
+    let same = std::mem::discriminant(&model.screen.overlay) == std::mem::discriminant(&overlay);
+    model.screen.overlay = if same { Overlay::None } else { overlay };
+}
+
+fn scroll_overlay(model: &mut Model, run: Run) -> bool {
+    let page = usize::try_from(page(model)).unwrap_or(1);
+    let (Overlay::Help { scroll } | Overlay::Why { scroll } | Overlay::Describe { scroll }) =
+        &mut model.screen.overlay
+    else {
+        return false;
+    };
+    match run {
+        Run::Down => *scroll = scroll.saturating_add(1),
+        Run::Up => *scroll = scroll.saturating_sub(1),
+        Run::PageDown => *scroll = scroll.saturating_add(page),
+        Run::PageUp => *scroll = scroll.saturating_sub(page),
+        Run::First => *scroll = 0,
+        Run::Back | Run::Open => model.screen.overlay = Overlay::None,
+        _ => {}
+    }
+    true
+}
+
+/// Returns how many rows a page has, about.
+fn page(model: &Model) -> isize {
+    isize::try_from(model.screen.height.saturating_sub(4).max(1)).unwrap_or(1)
+}
+
+fn keep_selected(model: &mut Model) {
+    model.screen.selected = super::super::rows::selected(model);
+}
+
+fn move_by(model: &mut Model, by: isize) {
+    let rows = Rows::of(model);
+    let Some(last) = rows.list.len().checked_sub(1) else {
+        return;
+    };
+    let here = rows.selected_index(model).unwrap_or(0);
+    let there = here.saturating_add_signed(by).min(last);
+    model.screen.selected = Some(rows.id(model, &rows.list[there]));
+    model.screen.selected_index = there;
+}
+
+fn open(model: &mut Model) {
+    let rows = Rows::of(model);
+    let Some(index) = rows.selected_index(model) else {
+        return;
+    };
+    let row = rows.list[index];
+    if matches!(row.place, Place::Service(..)) {
+        model.screen.detail = !model.screen.detail;
+    } else {
+        fold(model, !row.folded);
+    }
+}
+
+fn back(model: &mut Model) {
+    if model.screen.overlay != Overlay::None {
+        model.screen.overlay = Overlay::None;
+    } else if model.screen.detail {
+        model.screen.detail = false;
+    } else if !model.screen.filter.is_empty() {
+        keep_selected(model);
+        model.screen.filter.clear();
+    }
+}
+
+fn fold(model: &mut Model, close: bool) {
+    let rows = Rows::of(model);
+    let Some(index) = rows.selected_index(model) else {
+        return;
+    };
+    let row = rows.list[index];
+    let id = rows.id(model, &row);
+    if matches!(row.place, Place::Service(..)) {
+        // Folding from a service means folding what it lies in, and going there.
+        let head = rows.list[..index]
+            .iter()
+            .rposition(|other| other.depth < row.depth);
+        if let (true, Some(head)) = (close, head) {
+            let head_id = rows.id(model, &rows.list[head]);
+            model.screen.folded.insert(head_id.clone());
+            model.screen.selected = Some(head_id);
+            model.screen.selected_index = head;
+        }
+        return;
+    }
+    if close {
+        model.screen.folded.insert(id);
+    } else {
+        model.screen.folded.remove(&id);
+    }
+}
+
+/// Has everything behind the selected row looked at again.
+fn refresh(model: &mut Model) {
+    let now = model.now.since_start;
+    let services = commands::selected_services(model);
+    let mut hosts: Vec<usize> = Vec::new();
+    if let Some(RowId::Host(host)) = super::super::rows::selected(model) {
+        hosts.extend(model.host_index(&host));
+    }
+    for key in &services {
+        if let Some(index) = model.host_index(&key.host)
+            && !hosts.contains(&index)
+        {
+            hosts.push(index);
+        }
+    }
+    for index in hosts {
+        match model.hosts[index].link {
+            Link::Up => fleet::want(model, index, Duration::ZERO, Scope::All),
+            Link::Failed(_) => {
+                model.hosts[index].redial_due = Some(now);
+                model.hosts[index].attempts = 0;
+            }
+            Link::Idle | Link::Dialling(_) => {}
+        }
+        let host = model.hosts[index].spec.name.clone();
+        for (key, files) in &mut model.files {
+            if key.host == host {
+                files.due = now;
+            }
+        }
+    }
+    let questions: Vec<_> = services
+        .iter()
+        .filter_map(|key| model.service(key)?.question.clone())
+        .collect();
+    for question in questions {
+        if let Some(remote) = model.remotes.get_mut(&question) {
+            // A registry that asked to be left alone is left alone, whoever presses keys.
+            let asked_for_rest = remote
+                .remote
+                .failure
+                .as_ref()
+                .is_some_and(|(_, failure)| failure.retry_after.is_some());
+            if !asked_for_rest {
+                remote.due = now;
+            }
+        }
+    }
+    notice(model, "looking again".to_owned());
+}
+
+fn shell<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
+    let Some(service) = commands::selected_service(model) else {
+        return;
+    };
+    let container = service
+        .containers
+        .iter()
+        .find(|container| container.state == ContainerState::Running);
+    let Some(container) = container else {
+        return;
+    };
+    let act = Act::Shell {
+        service: service.key.clone(),
+        container: container.id.clone(),
+    };
+    match M::permit(act) {
+        Ok(act) => effects.push(Effect::Act(act)),
+        Err(refused) => notice(model, refused.to_string()),
+    }
+}

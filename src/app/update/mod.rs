@@ -1,0 +1,66 @@
+//! The one function that changes the model.
+//!
+//! Messages come in one order; effects go out as values. Nothing here awaits or reads a clock.
+
+mod fleet;
+mod keys;
+mod schedule;
+
+pub use schedule::next_wake;
+
+use super::effect::{Console, Effect};
+use super::mode::Mode;
+use super::model::Model;
+use super::msg::{Msg, Now};
+
+/// Takes in what happened and says what has to be done.
+pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> {
+    let minute = |now: Now| now.wall.as_second().div_euclid(60);
+    if minute(model.now) != minute(now) {
+        // Ages are words that change with the minute at most.
+        model.dirty = true;
+    }
+    model.now = now;
+    let mut effects = Vec::new();
+    match msg {
+        Msg::Tick => {}
+        Msg::Key(key) => keys::press(model, key, &mut effects),
+        Msg::Paste(text) => keys::paste(model, &text),
+        Msg::Resize { width, height } => {
+            model.screen.width = width;
+            model.screen.height = height;
+            model.dirty = true;
+        }
+        Msg::Trouble(text) => keys::notice(model, text),
+        Msg::Terminate => {
+            model.ending = true;
+            effects.push(Effect::Console(Console::Quit));
+        }
+        Msg::Restored(memory) => fleet::restore(model, *memory),
+        Msg::Connected {
+            host,
+            rtt_ms,
+            could_change,
+        } => fleet::connected(model, &host, rtt_ms, could_change),
+        Msg::Waiting { host, failure } => fleet::waiting(model, &host, failure),
+        Msg::Disconnected { host, failure } => fleet::disconnected(model, &host, failure),
+        Msg::Event { host, event } => fleet::event(model, &host, event),
+        Msg::Observed {
+            host,
+            generation,
+            result,
+        } => fleet::observed(model, &host, generation, result),
+        Msg::Rendered {
+            host,
+            project,
+            recipe,
+            state,
+        } => fleet::rendered(model, host, project, recipe, state),
+        Msg::Resolved { key, result } => fleet::resolved(model, &key, result),
+    }
+    schedule::run_due(model, &mut effects);
+    effects
+}
+
+#[cfg(test)]
+mod tests;
