@@ -1,0 +1,41 @@
+# Writes down what the lab is: `env` for shells, `lab.json` for the tests.
+# shellcheck shell=bash
+
+write_facts() {
+  local host ip first=1
+  ip=$(host_ip registries)
+  cat >"$LAB_DIR/env.new" <<ENV
+export HOMELAB_TUI_LAB='$LAB_DIR'
+export LAB_DIR='$LAB_DIR'
+export LAB_ID='$LAB_ID'
+export LAB_SSH_CONFIG='$LAB_DIR/ssh_config'
+export LAB_REGISTRY='$ip:5000'
+export LAB_REGISTRY_BASIC='$ip:5001'
+export LAB_REGISTRY_TOKEN='$ip:5002'
+export LAB_REGISTRY_CA='$ip:5003'
+export LAB_REGISTRY_SELFSIGNED='$ip:5004'
+export LAB_REGISTRY_USER='$REGISTRY_USER'
+export LAB_REGISTRY_PASSWORD='$REGISTRY_PASSWORD'
+export LAB_CA='$LAB_DIR/tls/ca.pem'
+lab_ssh() { ssh -F '$LAB_DIR/ssh_config' "\$@"; }
+lab_host() { LAB_DIR='$LAB_DIR' LAB_ID='$LAB_ID' '$LAB_HERE/host' "\$@"; }
+ENV
+  {
+    printf '{\n  "id": "%s",\n  "dir": "%s",\n  "scripts": "%s",\n  "ssh_config": "%s",\n' \
+      "$LAB_ID" "$LAB_DIR" "$LAB_HERE" "$LAB_DIR/ssh_config"
+    printf '  "machine_ip": "%s.1",\n  "busybox": "%s",\n' "$(subnet)" "$(command -v busybox)"
+    printf '  "registry_user": "%s",\n  "registry_password": "%s",\n' "$REGISTRY_USER" "$REGISTRY_PASSWORD"
+    printf '  "ca": "%s",\n  "selfsigned": "%s",\n' "$LAB_DIR/tls/ca.pem" "$LAB_DIR/tls/selfsigned.pem"
+    printf '  "registries": {"plain": "%s:5000", "basic": "%s:5001", "token": "%s:5002", "ca": "%s:5003", "selfsigned": "%s:5004", "door-old": "%s:5010", "door-ctd28": "%s:5011"},\n' \
+      "$ip" "$ip" "$ip" "$ip" "$ip" "$ip" "$ip"
+    printf '  "hosts": {'
+    for host in $LAB_HOSTS $LAB_BARE; do
+      [ "$first" = 1 ] || printf ','
+      first=0
+      printf '\n    "%s": {"ip": "%s", "store": "%s", "dir": "%s"}' "$host" "$(host_ip "$host")" "$(host_store "$host")" "$LAB_DIR/hosts/$host"
+    done
+    printf '\n  }\n}\n'
+  } >"$LAB_DIR/lab.json.new"
+  mv "$LAB_DIR/lab.json.new" "$LAB_DIR/lab.json"
+  mv "$LAB_DIR/env.new" "$LAB_DIR/env"
+}
