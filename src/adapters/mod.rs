@@ -1,4 +1,5 @@
 //! The ways to the world: engines, ssh, registries, files. Foreign types enter here and do not leave.
 
+pub mod config;
 pub mod memory;
 pub mod paths;

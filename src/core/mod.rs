@@ -13,6 +13,7 @@ pub mod image;
 pub mod inventory;
 pub mod memory;
 pub mod names;
+pub mod nearest;
 pub mod platform;
 pub mod remote;
 #[cfg(test)]
