@@ -11,6 +11,7 @@ pub mod files;
 pub mod host;
 pub mod image;
 pub mod inventory;
+pub mod layers;
 pub mod memory;
 pub mod names;
 pub mod nearest;

@@ -6,10 +6,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::digest::Digest;
-use super::digest::ImageId;
-use super::engine::{ContainerFacts, ContainerState, Health, ImageFacts};
+use super::digest::{
+    ConfigDigest, DiffId, Digest, ImageId, LayerDigest, ManifestDigest, TopDigest,
+};
+use super::engine::{
+    ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore, Observation,
+};
 use super::image::ImageRef;
+use super::platform::Platform;
+use super::remote::{RemoteImage, RemoteLayer};
 
 /// Makes a digest whose hex digits repeat one byte.
 pub fn digest(byte: u8) -> Digest {
@@ -52,10 +57,7 @@ pub fn image(id: u8, tags: &[&str], digests: &[(&str, u8)], created: Option<i64>
             .iter()
             .map(|(name, byte)| {
                 let reference: ImageRef = name.parse().unwrap();
-                (
-                    reference.repository,
-                    super::digest::TopDigest(digest(*byte)),
-                )
+                (reference.repository, TopDigest(digest(*byte)))
             })
             .collect(),
         created: created.map(day),
@@ -66,5 +68,63 @@ pub fn image(id: u8, tags: &[&str], digests: &[(&str, u8)], created: Option<i64>
         source: None,
         diff_ids: Vec::new(),
         complete: true,
+    }
+}
+
+/// Makes an image of a registry: top and manifest `top`, config `config`, layers of (digest, unpacked digest).
+///
+/// A layer's size is ten times its digest's byte, the config's is one.
+pub fn remote_image(top: u8, config: u8, layers: &[(u8, u8)]) -> RemoteImage {
+    RemoteImage {
+        top: TopDigest(digest(top)),
+        indexed: false,
+        manifest: ManifestDigest(digest(top)),
+        platform: Some(platform()),
+        config: ConfigDigest(digest(config)),
+        config_size: 1,
+        created: None,
+        revision: None,
+        version: None,
+        source: None,
+        layers: layers
+            .iter()
+            .map(|(packed, unpacked)| RemoteLayer {
+                digest: LayerDigest(digest(*packed)),
+                size: u64::from(*packed) * 10,
+                media_type: "application/vnd.oci.image.layer.v1.tar+gzip".to_owned(),
+                diff_id: Some(DiffId(digest(*unpacked))),
+                created_by: Some(format!("RUN {unpacked}")),
+            })
+            .collect(),
+        attestations: Vec::new(),
+    }
+}
+
+/// Returns the platform of the sample host.
+pub fn platform() -> Platform {
+    Platform::new("linux", "amd64", None)
+}
+
+/// Makes a look at a host that holds these images and runs these containers.
+pub fn observation(
+    store: ImageStore,
+    images: Vec<ImageFacts>,
+    containers: Vec<ContainerFacts>,
+) -> Observation {
+    Observation {
+        at: day(0),
+        engine: EngineFacts {
+            version: "28.5.2".to_owned(),
+            api: "1.51".to_owned(),
+            store,
+            driver: "overlay2".to_owned(),
+            platform: platform(),
+            data_root: None,
+        },
+        containers,
+        images: images
+            .into_iter()
+            .map(|image| (image.id.clone(), image))
+            .collect(),
     }
 }
