@@ -16,4 +16,5 @@
 
 pub mod adapters;
 pub mod app;
+pub mod cli;
 pub mod core;

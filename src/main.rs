@@ -1,1 +1,7 @@
-fn main() {}
+//! Arguments, wiring, exit code; nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    homelab_tui::cli::main().into()
+}

@@ -1,0 +1,75 @@
+//! The command line: the same core as the console, without a screen.
+
+pub mod arguments;
+mod config;
+pub mod exit;
+pub mod keys;
+mod manual;
+mod output;
+mod setup;
+mod table;
+
+use std::io;
+
+use clap::Parser;
+
+use self::arguments::{Arguments, Command};
+use self::exit::Exit;
+use self::output::{Failed, Output};
+use crate::adapters::paths::Paths;
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // The message is for a terminal that may be gone; the code tells it as well.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+        }
+    };
+    let (mut out, mut err) = (io::BufWriter::new(io::stdout()), io::stderr());
+    let mut output = Output::new(&mut out, &mut err);
+    let done = run(&arguments, &mut output).and_then(|exit| output.flush().map(|()| exit));
+    match done {
+        Ok(exit) => exit,
+        Err(error) => {
+            output.say(error);
+            Exit::Usage
+        }
+    }
+}
+
+fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
+    let paths = Paths::of_user();
+    let general = &arguments.general;
+    let Some(command) = &arguments.command else {
+        return Ok(Exit::Usage);
+    };
+    match command {
+        Command::Config(command) => config::run(*command, general, &paths, output),
+        Command::Completions { shell } => manual::completions(*shell, output),
+        Command::Man => manual::man(output),
+        Command::Keys => match setup::setup(general, &paths) {
+            Ok(setup) => {
+                tell(&setup, output);
+                keys::run(&setup.settings.keys, output)
+            }
+            Err(error) => {
+                output.say(error);
+                Ok(Exit::Usage)
+            }
+        },
+    }
+}
+
+/// Says what had to be left out of the configuration.
+fn tell(setup: &setup::Setup, output: &mut Output<'_>) {
+    for problem in &setup.problems {
+        output.say(problem);
+    }
+}
