@@ -10,6 +10,7 @@ use crate::core::engine::Observation;
 use crate::core::failure::{HostFailure, HostTrouble};
 use crate::core::files::{FilesState, Recipe};
 use crate::core::host::{HostSpec, HostState};
+use crate::core::memory::{Memory, RememberedHost};
 use crate::core::names::{HostName, ProjectName, RegistryHost, ServiceKey};
 use crate::core::remote::{QuestionKey, Quota, Remote, Route};
 use crate::core::settings::Settings;
@@ -287,6 +288,43 @@ impl Model {
             .into_iter()
             .map(|(registry, (_, quota))| (registry, quota))
             .collect()
+    }
+
+    /// Returns what the next start should know.
+    pub fn memory(&self) -> Memory {
+        let in_use = self.questions_in_use();
+        Memory {
+            hosts: self
+                .hosts
+                .iter()
+                .filter_map(|host| {
+                    Some(RememberedHost {
+                        name: host.spec.name.clone(),
+                        address: host.spec.address.to_string(),
+                        observation: host.observation.clone()?,
+                    })
+                })
+                .collect(),
+            remotes: self
+                .remotes
+                .iter()
+                .filter(|(key, _)| in_use.contains(key))
+                .map(|(key, known)| (key.clone(), known.remote.clone()))
+                .collect(),
+            files: self
+                .files
+                .iter()
+                .filter_map(|(key, files)| match &files.state {
+                    Some(FilesState::Rendered(rendered)) => Some((
+                        key.host.clone(),
+                        key.project.clone(),
+                        key.recipe.clone(),
+                        rendered.clone(),
+                    )),
+                    _ => None,
+                })
+                .collect(),
+        }
     }
 
     /// Tells whether the first look at the fleet is over: nothing is in flight that would still say more.

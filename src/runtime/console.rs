@@ -1,0 +1,229 @@
+//! The console's loop: take a message, update, carry out, draw once.
+
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::app::effect::{Console, Effect};
+use crate::app::model::Model;
+use crate::app::msg::Msg;
+use crate::app::update;
+use crate::core::settings::Glyphs;
+use crate::ui;
+use crate::ui::theme::Theme;
+
+use super::clock::Clock;
+use super::terminal::Screen;
+use super::world::{self, Foreground, Hands, Queue, World};
+use super::{clipboard, input, terminal};
+
+/// How many messages are taken in before the screen is drawn.
+const BURST: usize = 512;
+
+/// How long the first paint waits for what the last start knew.
+const MEMORY_PATIENCE: Duration = Duration::from_millis(12);
+
+/// What an effect leaves to the console itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Local {
+    Console(Console),
+    Foreground(Foreground),
+}
+
+/// All that the loop needs.
+pub struct Parts<W> {
+    pub model: Model,
+    pub clock: Clock,
+    pub world: W,
+    pub sender: Queue,
+    pub queue: UnboundedReceiver<Msg>,
+    pub theme: Theme,
+    pub glyphs: Glyphs,
+}
+
+/// Runs the console until it is left.
+pub async fn run<M, W>(mut parts: Parts<W>) -> io::Result<()>
+where
+    W: World,
+    M: Hands<W>,
+{
+    let mut screen = Screen::take(parts.model.settings.mouse)?;
+    let outcome = turn::<M, W>(&mut parts, &mut screen).await;
+    // The terminal is given back before connections are closed, so that leaving feels immediate.
+    drop(screen);
+    parts.world.close().await;
+    outcome
+}
+
+/// Takes message after message until one ends the program.
+async fn turn<M, W>(parts: &mut Parts<W>, screen: &mut Screen) -> io::Result<()>
+where
+    W: World,
+    M: Hands<W>,
+{
+    let size = screen.terminal().size()?;
+    let resize = Msg::Resize {
+        width: size.width,
+        height: size.height,
+    };
+    let mut after = step::<M, W>(parts, resize, screen)?;
+    if let Ok(Some(msg)) = tokio::time::timeout(MEMORY_PATIENCE, parts.queue.recv()).await {
+        after = step::<M, W>(parts, msg, screen)?;
+    }
+    let _signals = Task(tokio::spawn(signals(parts.sender.clone())));
+    let mut reader = Task(tokio::spawn(input::read(parts.sender.clone())));
+    loop {
+        match after {
+            After::End => return Ok(()),
+            After::Hand(foreground) => {
+                // The program in the foreground has the keyboard to itself.
+                drop(reader);
+                screen.pause();
+                let ran = tokio::task::block_in_place(|| run_foreground(&foreground));
+                screen.resume()?;
+                if let Err(error) = ran {
+                    let text = format!("{}: {error}", foreground.title);
+                    let _ = parts.sender.send(Msg::Trouble(text));
+                }
+                reader = Task(tokio::spawn(input::read(parts.sender.clone())));
+                parts.model.dirty = true;
+            }
+            After::GoOn => {}
+        }
+        if terminal::has_panicked() {
+            return Err(io::Error::other("a part of the program failed; see above"));
+        }
+        if parts.model.dirty {
+            draw(parts, screen.terminal())?;
+        }
+        let wake = update::next_wake(&parts.model);
+        let Some(msg) = next(parts, wake).await else {
+            return Ok(());
+        };
+        after = step::<M, W>(parts, msg, screen)?;
+        let mut burst = 0;
+        while burst < BURST
+            && matches!(after, After::GoOn)
+            && let Ok(more) = parts.queue.try_recv()
+        {
+            after = step::<M, W>(parts, more, screen)?;
+            burst += 1;
+        }
+    }
+}
+
+/// What comes after a message.
+enum After {
+    GoOn,
+    /// The terminal is handed to a program.
+    Hand(Foreground),
+    End,
+}
+
+/// A task that ends with its owner.
+struct Task(tokio::task::JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn next<W>(parts: &mut Parts<W>, wake: Option<Duration>) -> Option<Msg> {
+    match wake {
+        None => parts.queue.recv().await,
+        Some(due) => {
+            let due = parts.clock.instant(due);
+            tokio::select! {
+                msg = parts.queue.recv() => msg,
+                () = tokio::time::sleep_until(due.into()) => Some(Msg::Tick),
+            }
+        }
+    }
+}
+
+/// Handles one message.
+fn step<M, W>(parts: &mut Parts<W>, msg: Msg, screen: &mut Screen) -> io::Result<After>
+where
+    W: World,
+    M: Hands<W>,
+{
+    let now = parts.clock.now();
+    let effects: Vec<Effect<M>> = update::update(&mut parts.model, now, msg);
+    let mut after = After::GoOn;
+    for effect in effects {
+        match world::carry_out(&mut parts.world, effect, now) {
+            None => {}
+            Some(Local::Console(Console::Quit)) => after = After::End,
+            Some(Local::Console(Console::Remember)) => parts.world.remember(parts.model.memory()),
+            Some(Local::Console(Console::Copy(text))) => {
+                if let Some(sequence) = clipboard::sequence(&text) {
+                    screen.write(&sequence)?;
+                }
+            }
+            Some(Local::Console(Console::Suspend)) => {
+                screen.pause();
+                suspend();
+                screen.resume()?;
+                parts.model.dirty = true;
+            }
+            Some(Local::Foreground(foreground)) => after = After::Hand(foreground),
+        }
+    }
+    Ok(after)
+}
+
+fn draw<B: Backend>(parts: &mut Parts<impl World>, terminal: &mut Terminal<B>) -> io::Result<()>
+where
+    B::Error: Into<io::Error>,
+{
+    let (model, theme) = (&parts.model, &parts.theme);
+    terminal
+        .draw(|frame| {
+            let area = frame.area();
+            ui::draw(model, theme, parts.glyphs, area, frame.buffer_mut());
+        })
+        .map_err(Into::into)?;
+    parts.model.dirty = false;
+    Ok(())
+}
+
+/// Stops the process as Ctrl-Z does; returns when it is continued.
+fn suspend() {
+    // A child asks for the signal: this program itself may use no unsafe code.
+    let pid = std::process::id().to_string();
+    let _ = Command::new("kill")
+        .args(["-TSTP", &pid])
+        .stdin(Stdio::null())
+        .status();
+}
+
+fn run_foreground(foreground: &Foreground) -> io::Result<()> {
+    let (program, arguments) = foreground
+        .argv
+        .split_first()
+        .ok_or_else(|| io::Error::other("there is no command"))?;
+    Command::new(program).args(arguments).status().map(|_| ())
+}
+
+/// Turns the process's signals into messages.
+async fn signals(queue: Queue) {
+    let (Ok(mut terminate), Ok(mut hangup), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let _ = queue.send(Msg::Terminate);
+}

@@ -1,0 +1,11 @@
+//! Where the pure parts meet the world: the queue, the carrying out of effects, the terminal, signals.
+//!
+//! Everything that happens is put into one queue and handled in its order; nothing here decides.
+
+pub mod clipboard;
+pub mod clock;
+pub mod console;
+pub mod headless;
+pub mod input;
+pub mod terminal;
+pub mod world;

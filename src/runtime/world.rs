@@ -1,0 +1,97 @@
+//! What carries out effects: the real machines, or a demo fleet.
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::app::effect::{Effect, Look};
+use crate::app::mode::{Mode, Observing};
+use crate::app::msg::{Msg, Now};
+use crate::core::memory::Memory;
+use crate::demo::Demo;
+
+/// Where messages go.
+pub type Queue = UnboundedSender<Msg>;
+
+/// Looks at machines and registries, and answers by messages.
+pub trait World {
+    /// Begins to look; the answer comes as a message.
+    fn look(&mut self, look: Look, now: Now);
+
+    /// Writes down what is known, for the next start.
+    fn remember(&mut self, memory: Memory);
+
+    /// Ends all connections, within a bounded time.
+    fn close(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// What a session of a mode can do beyond looking.
+pub trait Hands<W: World>: Mode {
+    /// Carries out a change; the returned command, if any, wants the terminal to itself.
+    fn act(world: &mut W, act: Self::Act, now: Now) -> Option<Foreground>;
+}
+
+/// A program that takes over the terminal for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreground {
+    /// What the operator is told before it begins.
+    pub title: String,
+    pub argv: Vec<String>,
+}
+
+impl<W: World> Hands<W> for Observing {
+    fn act(_: &mut W, act: Self::Act, _: Now) -> Option<Foreground> {
+        match act {}
+    }
+}
+
+/// Splits an effect that is not the console's own and carries it out.
+pub fn carry_out<M: Hands<W>, W: World>(
+    world: &mut W,
+    effect: Effect<M>,
+    now: Now,
+) -> Option<super::console::Local> {
+    match effect {
+        Effect::Look(look) => {
+            world.look(look, now);
+            None
+        }
+        Effect::Act(act) => M::act(world, act, now).map(super::console::Local::Foreground),
+        Effect::Console(console) => Some(super::console::Local::Console(console)),
+    }
+}
+
+/// The demo fleet in place of machines.
+pub struct DemoWorld {
+    demo: Demo,
+    queue: Queue,
+}
+
+impl DemoWorld {
+    /// Lets the demo begin: what happens there by itself is put into the queue in its time.
+    pub fn new(demo: Demo, queue: Queue) -> Self {
+        for (delay, msg) in demo.script() {
+            send_later(&queue, delay, msg);
+        }
+        Self { demo, queue }
+    }
+}
+
+impl World for DemoWorld {
+    fn look(&mut self, look: Look, now: Now) {
+        for (delay, msg) in self.demo.answer(&look, now) {
+            send_later(&self.queue, delay, msg);
+        }
+    }
+
+    fn remember(&mut self, _: Memory) {}
+
+    async fn close(&mut self) {}
+}
+
+fn send_later(queue: &Queue, delay: std::time::Duration, msg: Msg) {
+    let queue = queue.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(delay).await;
+        // A closed queue means that the program ends.
+        let _ = queue.send(msg);
+    });
+}
