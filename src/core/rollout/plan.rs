@@ -1,0 +1,90 @@
+//! The plan of one target: from what to what, by which commands, and how it is put back.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::core::digest::{ImageId, ManifestDigest, TopDigest};
+use crate::core::names::{ContainerId, ServiceKey};
+
+use super::Action;
+use super::pin::PinPlan;
+
+/// An image as a plan and a journal name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageState {
+    pub reference: String,
+    pub digest: Option<TopDigest>,
+    pub manifest: Option<ManifestDigest>,
+    pub image_id: Option<ImageId>,
+    pub created: Option<Timestamp>,
+    pub revision: Option<String>,
+}
+
+/// What must still be true when the job begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Premise {
+    /// The containers of the service with the image each runs.
+    pub containers: BTreeMap<ContainerId, ImageId>,
+    /// SHA-256 of each file that the rendering read, by path; absent files are told as such.
+    pub files: BTreeMap<String, Option<String>>,
+}
+
+/// How long a job waits before it calls a service well, or gives up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patience {
+    /// How long a container without health check must run without a restart.
+    pub settle_seconds: u64,
+    pub timeout_seconds: u64,
+}
+
+/// The plan of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetPlan {
+    pub job: String,
+    pub target: ServiceKey,
+    pub action: Action,
+    pub from: ImageState,
+    pub to: ImageState,
+    pub fetch_bytes: Option<u64>,
+    /// The folder in which the commands run.
+    pub folder: String,
+    /// The exact commands, in their order.
+    pub argv: Vec<Vec<String>>,
+    /// `docker compose` with the project's files, to which the job adds its verbs.
+    pub compose: Vec<String>,
+    pub docker: Vec<String>,
+    /// The tag that holds the former image.
+    pub keep_tag: Option<String>,
+    /// The tag that the service runs by, to which a put-back gives the former image again.
+    pub service_tag: String,
+    /// Services that are cut off by the recreation and are recreated after it.
+    pub dependents: Vec<String>,
+    /// The number of containers that the service has.
+    pub scale: usize,
+    pub premise: Premise,
+    pub patience: Patience,
+    pub pin: Option<PinPlan>,
+    /// Names of variables taken over from the running container; their values are in no plan.
+    pub taken_over: Vec<String>,
+    pub warnings: Vec<String>,
+    /// What would undo the outcome, in words.
+    pub undone_by: Vec<String>,
+    /// How one comes back from it, in words.
+    pub undo: String,
+    /// Why it may not run, if so.
+    pub blocked: Option<String>,
+}
+
+/// One plan for one or many targets, in the order in which they run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub id: String,
+    pub action: Action,
+    pub by: String,
+    pub reason: Option<String>,
+    pub targets: Vec<TargetPlan>,
+    /// By which rule the targets are ordered, where there are several.
+    pub order_why: Option<String>,
+}
