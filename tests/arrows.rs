@@ -19,11 +19,59 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Foreign crates that stay on their side of the house.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("core", &["tokio", "ratatui", "crossterm", "bollard", "openssh", "reqwest", "hyper", "serde_yaml", "clap"]),
-    ("app", &["tokio", "ratatui", "crossterm", "bollard", "openssh", "reqwest", "hyper", "serde_yaml", "clap"]),
-    ("ui", &["tokio", "crossterm", "bollard", "openssh", "reqwest", "hyper", "serde_yaml", "clap"]),
+    (
+        "core",
+        &[
+            "tokio",
+            "ratatui",
+            "crossterm",
+            "bollard",
+            "openssh",
+            "reqwest",
+            "hyper",
+            "serde_yaml",
+            "clap",
+        ],
+    ),
+    (
+        "app",
+        &[
+            "tokio",
+            "ratatui",
+            "crossterm",
+            "bollard",
+            "openssh",
+            "reqwest",
+            "hyper",
+            "serde_yaml",
+            "clap",
+        ],
+    ),
+    (
+        "ui",
+        &[
+            "tokio",
+            "crossterm",
+            "bollard",
+            "openssh",
+            "reqwest",
+            "hyper",
+            "serde_yaml",
+            "clap",
+        ],
+    ),
     ("adapters", &["ratatui", "crossterm", "clap"]),
-    ("runtime", &["bollard", "openssh", "reqwest", "hyper", "serde_yaml", "clap"]),
+    (
+        "runtime",
+        &[
+            "bollard",
+            "openssh",
+            "reqwest",
+            "hyper",
+            "serde_yaml",
+            "clap",
+        ],
+    ),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -42,8 +90,13 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// Returns the code without comments and without its unit tests, which may use fixtures of other parts.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let body = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = body.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let body = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
+    let lines = body
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -57,7 +110,10 @@ fn mentions(code: &str, prefix: &str) -> BTreeSet<String> {
         }
         let rest = &code[at + prefix.len()..];
         let word = |text: &str| -> String {
-            text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+            text.trim_start()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect()
         };
         match rest.strip_prefix('{') {
             Some(list) => {
@@ -112,14 +168,21 @@ fn no_arrow_points_back() {
             }
             for (_, foreign) in FOREIGN.iter().filter(|(name, _)| name == module) {
                 for name in *foreign {
-                    if mentions(&code, &format!("{name}::")).iter().next().is_some() {
+                    if mentions(&code, &format!("{name}::"))
+                        .iter()
+                        .next()
+                        .is_some()
+                    {
                         wrong.push(format!("{} uses {name}", path.display()));
                     }
                 }
             }
         }
     }
-    assert!(seen > 15, "the test found only {seen} uses: does it still read the code?");
+    assert!(
+        seen > 15,
+        "the test found only {seen} uses: does it still read the code?"
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

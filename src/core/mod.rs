@@ -17,6 +17,7 @@ pub mod names;
 pub mod nearest;
 pub mod platform;
 pub mod remote;
+pub mod rollout;
 #[cfg(test)]
 pub mod samples;
 pub mod settings;

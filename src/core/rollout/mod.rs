@@ -6,7 +6,6 @@ pub mod guard;
 pub mod order;
 pub mod pin;
 pub mod plan;
-pub mod undo;
 
 use serde::{Deserialize, Serialize};
 

@@ -58,7 +58,9 @@ pub fn of_projects(
                 .filter(|other| {
                     *other != project
                         && wanted.is_some_and(|wanted| {
-                            provides.get(*other).is_some_and(|own| !own.is_disjoint(wanted))
+                            provides
+                                .get(*other)
+                                .is_some_and(|own| !own.is_disjoint(wanted))
                         })
                 })
                 .map(|other| ServiceName::from(other.as_str()))
@@ -66,9 +68,14 @@ pub fn of_projects(
             (ServiceName::from(project.as_str()), providers)
         })
         .collect();
-    let found = depends.values().any(|list: &Vec<ServiceName>| !list.is_empty());
+    let found = depends
+        .values()
+        .any(|list: &Vec<ServiceName>| !list.is_empty());
     ProjectOrder {
-        projects: by_dependency(&depends).iter().map(ToString::to_string).collect(),
+        projects: by_dependency(&depends)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         why: if found {
             "who provides a shared network comes first".to_owned()
         } else {
@@ -84,7 +91,10 @@ mod tests {
     fn graph(list: &[(&str, &[&str])]) -> BTreeMap<ServiceName, Vec<ServiceName>> {
         list.iter()
             .map(|(name, others)| {
-                ((*name).into(), others.iter().map(|other| (*other).into()).collect())
+                (
+                    (*name).into(),
+                    others.iter().map(|other| (*other).into()).collect(),
+                )
             })
             .collect()
     }

@@ -90,7 +90,9 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CannotPin {
     /// The project is run with files given explicitly; no file of ours would be read.
-    #[error("the project is run with an explicit list of files, so no override of ours would be read")]
+    #[error(
+        "the project is run with an explicit list of files, so no override of ours would be read"
+    )]
     ExplicitFiles,
     /// COMPOSE_FILE is set by the operator's own means.
     #[error("COMPOSE_FILE is set already, so no override of ours would be read")]
@@ -108,12 +110,17 @@ pub fn way(folder: &Folder) -> Result<How, CannotPin> {
     if folder.compose_file_in_environment {
         return Err(CannotPin::ComposeFileSet);
     }
-    let own_block = folder.env_file.as_deref().is_some_and(|text| block(text).is_some());
+    let own_block = folder
+        .env_file
+        .as_deref()
+        .is_some_and(|text| block(text).is_some());
     let sets_compose_file = folder.env_file.as_deref().is_some_and(|text| {
         without_block(text).lines().any(|line| {
             let line = line.trim_start();
             let line = line.strip_prefix("export ").unwrap_or(line);
-            line.split('=').next().is_some_and(|name| name.trim() == "COMPOSE_FILE")
+            line.split('=')
+                .next()
+                .is_some_and(|name| name.trim() == "COMPOSE_FILE")
         })
     });
     if sets_compose_file {
@@ -270,11 +277,16 @@ pub fn entries(text: &str) -> Vec<Entry> {
 
 /// Finds our block: where it begins and ends, with the line break before it if that is ours too.
 fn block(text: &str) -> Option<(usize, usize)> {
-    let begin = text.match_indices(BLOCK_BEGIN).map(|(at, _)| at).find(|at| {
-        *at == 0 || text[..*at].ends_with('\n')
-    })?;
+    let begin = text
+        .match_indices(BLOCK_BEGIN)
+        .map(|(at, _)| at)
+        .find(|at| *at == 0 || text[..*at].ends_with('\n'))?;
     let end = begin + text[begin..].find(BLOCK_END)? + BLOCK_END.len();
-    let end = if text[end..].starts_with('\n') { end + 1 } else { end };
+    let end = if text[end..].starts_with('\n') {
+        end + 1
+    } else {
+        end
+    };
     Some((begin, end))
 }
 
@@ -316,7 +328,10 @@ fn with_block(before: Option<&str>, config_files: &[String]) -> String {
         text.push_str(note);
         text.push('\n');
     }
-    text.push_str(&format!("COMPOSE_FILE={}\n{BLOCK_END}\n", files.join(&separator)));
+    text.push_str(&format!(
+        "COMPOSE_FILE={}\n{BLOCK_END}\n",
+        files.join(&separator)
+    ));
     text
 }
 
@@ -431,7 +446,10 @@ mod tests {
         let mut built = entry("api");
         built.builds = true;
         let two = apply(&one, &set(&one, built.clone()).unwrap());
-        assert_eq!(entries(two.own_override.as_deref().unwrap()), [built, entry("web")]);
+        assert_eq!(
+            entries(two.own_override.as_deref().unwrap()),
+            [built, entry("web")]
+        );
         assert_eq!(lift(&two, "other").unwrap(), None);
         let one = apply(&two, &lift(&two, "api").unwrap().unwrap());
         let none = apply(&one, &lift(&one, "web").unwrap().unwrap());
@@ -442,9 +460,15 @@ mod tests {
     fn a_file_that_is_not_ours_is_never_touched() {
         let mut before = folder(&["compose.yaml"]);
         before.own_override = Some("services: {}\n".to_owned());
-        assert!(matches!(set(&before, entry("web")), Err(CannotPin::NotOurs(_))));
+        assert!(matches!(
+            set(&before, entry("web")),
+            Err(CannotPin::NotOurs(_))
+        ));
         let mut odd = entry("web");
         odd.service = "a\": {x: y}\n".to_owned();
-        assert!(matches!(set(&folder(&["compose.yaml"]), odd), Err(CannotPin::Unwritable(_))));
+        assert!(matches!(
+            set(&folder(&["compose.yaml"]), odd),
+            Err(CannotPin::Unwritable(_))
+        ));
     }
 }
