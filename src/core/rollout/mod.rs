@@ -6,6 +6,7 @@ pub mod guard;
 pub mod order;
 pub mod pin;
 pub mod plan;
+pub mod script;
 
 use serde::{Deserialize, Serialize};
 

@@ -45,6 +45,9 @@ pub struct TargetPlan {
     pub job: String,
     pub target: ServiceKey,
     pub action: Action,
+    /// Who asked for it, as `user@machine`.
+    pub by: String,
+    pub reason: Option<String>,
     pub from: ImageState,
     pub to: ImageState,
     pub fetch_bytes: Option<u64>,
@@ -55,6 +58,8 @@ pub struct TargetPlan {
     /// `docker compose` with the project's files, to which the job adds its verbs.
     pub compose: Vec<String>,
     pub docker: Vec<String>,
+    /// What is fetched by name where compose's own pull would fetch another image.
+    pub fetch_reference: Option<String>,
     /// The tag that holds the former image.
     pub keep_tag: Option<String>,
     /// The tag that the service runs by, to which a put-back gives the former image again.
@@ -63,6 +68,10 @@ pub struct TargetPlan {
     pub dependents: Vec<String>,
     /// The number of containers that the service has.
     pub scale: usize,
+    /// How many former images stay held by a tag.
+    pub keep_count: usize,
+    /// Whether the service's container ends by itself, with success, as a job does.
+    pub one_shot: bool,
     pub premise: Premise,
     pub patience: Patience,
     pub pin: Option<PinPlan>,
@@ -77,6 +86,38 @@ pub struct TargetPlan {
     pub blocked: Option<String>,
 }
 
+impl ImageState {
+    /// Returns the most lasting name of the image: by digest where it has one.
+    pub fn named(&self) -> String {
+        match &self.digest {
+            Some(digest) => {
+                let repository = self.reference.parse::<crate::core::image::ImageRef>();
+                repository.map_or_else(
+                    |_| digest.to_string(),
+                    |reference| format!("{}@{digest}", reference.repository.familiar()),
+                )
+            }
+            None => self.reference.clone(),
+        }
+    }
+}
+
+impl TargetPlan {
+    /// Tells whether both ends are the same image for this platform, however its index was published.
+    pub fn same_image(&self) -> bool {
+        self.from.manifest.is_some() && self.from.manifest == self.to.manifest
+    }
+
+    /// Tells whether the job makes the container anew.
+    pub fn recreates(&self) -> bool {
+        match self.action {
+            Action::Recreate | Action::Update | Action::Rollback => true,
+            Action::Pin => self.from.image_id != self.to.image_id,
+            Action::Pull | Action::Unpin => false,
+        }
+    }
+}
+
 /// One plan for one or many targets, in the order in which they run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -87,4 +128,54 @@ pub struct Plan {
     pub targets: Vec<TargetPlan>,
     /// By which rule the targets are ordered, where there are several.
     pub order_why: Option<String>,
+}
+
+/// Makes a plan for tests.
+#[cfg(test)]
+pub fn sample(action: Action) -> TargetPlan {
+    use crate::core::samples::digest;
+    let state = |byte| ImageState {
+        reference: "registry.lan:5000/blog:latest".to_owned(),
+        digest: Some(TopDigest(digest(byte))),
+        manifest: Some(ManifestDigest(digest(byte + 1))),
+        image_id: Some(ImageId(digest(byte))),
+        created: None,
+        revision: None,
+    };
+    TargetPlan {
+        job: "7c1".to_owned(),
+        target: ServiceKey {
+            host: "vps".into(),
+            project: "blog".into(),
+            service: "web".into(),
+        },
+        action,
+        by: "op@laptop".to_owned(),
+        reason: None,
+        from: state(1),
+        to: state(5),
+        fetch_bytes: Some(18_400_000),
+        folder: "/srv/blog".to_owned(),
+        argv: Vec::new(),
+        compose: vec!["docker".to_owned(), "compose".to_owned()],
+        docker: vec!["docker".to_owned()],
+        fetch_reference: None,
+        keep_tag: Some("registry.lan:5000/blog:htui-keep-010101010101".to_owned()),
+        service_tag: "registry.lan:5000/blog:latest".to_owned(),
+        dependents: Vec::new(),
+        scale: 1,
+        keep_count: 5,
+        one_shot: false,
+        premise: Premise::default(),
+        patience: Patience {
+            settle_seconds: 1,
+            timeout_seconds: 10,
+        },
+        pin: None,
+        taken_over: Vec::new(),
+        warnings: Vec::new(),
+        undone_by: Vec::new(),
+        undo: String::new(),
+        blocked: None,
+    }
 }
