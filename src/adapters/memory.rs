@@ -8,8 +8,29 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::paths::replace_private_file;
+use super::log;
+use super::paths::{Paths, replace_private_file};
 use crate::core::memory::Memory;
+
+/// Reads the memory of the present user; what is wrong with it goes to the log.
+pub fn load() -> Memory {
+    let Some(cache) = Paths::of_user().cache else {
+        return Memory::default();
+    };
+    let recalled = MemoryFile::in_folder(&cache).load();
+    if let Some(remark) = &recalled.remark {
+        log::note("memory", remark);
+    }
+    recalled.memory
+}
+
+/// Writes the memory of the present user; one without a home has none.
+pub fn save(memory: &Memory) -> Result<(), NotSaved> {
+    match Paths::of_user().cache {
+        Some(cache) => MemoryFile::in_folder(&cache).save(memory),
+        None => Ok(()),
+    }
+}
 
 /// The form of the file; another number means that it was written by another version.
 const FORM: u32 = 1;

@@ -1,5 +1,6 @@
 //! The ways to the world: engines, ssh, registries, files. Foreign types enter here and do not leave.
 
 pub mod config;
+pub mod log;
 pub mod memory;
 pub mod paths;

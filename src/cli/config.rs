@@ -4,7 +4,7 @@ use super::arguments::{ConfigCommand, General};
 use super::exit::Exit;
 use super::output::{Failed, Output};
 use super::setup::{self, Place};
-use crate::adapters::config::{Weight, example, schema};
+use crate::adapters::config::{Unreadable, Weight, example, schema};
 use crate::adapters::paths::Paths;
 use crate::core::age::count;
 
@@ -26,6 +26,10 @@ pub fn run(
 fn check(general: &General, paths: &Paths, output: &mut Output<'_>) -> Result<Exit, Failed> {
     let setup = match setup::setup(general, paths) {
         Ok(setup) => setup,
+        Err(Unreadable::NotYaml(problem)) => {
+            output.line(format_args!("error: {problem}"))?;
+            return Ok(Exit::Usage);
+        }
         Err(error) => {
             output.say(error);
             return Ok(Exit::Usage);

@@ -290,7 +290,8 @@ impl Converter<'_> {
                     None => "`homelab-tui keys` lists the commands".to_owned(),
                 };
                 let what = format!("there is no command {}", quoted(command));
-                self.problems.note(*place, what, right);
+                // A file may be shared with another version, which has it.
+                self.problems.warn(*place, what, right);
                 continue;
             }
             let mut good = Vec::new();

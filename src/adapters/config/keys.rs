@@ -99,7 +99,7 @@ impl Kind {
             Self::Texts(form) => format!("a list, each entry {}", form.wanted()),
             Self::Map(shape) => format!("a map with the keys {}", join(shape)),
             Self::List(shape) => format!("a list, each entry a map with the keys {}", join(shape)),
-            Self::TextsByName => "a map such as {rollback: b, quit: [q, ctrl-c]}".to_owned(),
+            Self::TextsByName => "a map such as {refresh: f5, quit: [q, ctrl-c]}".to_owned(),
         }
     }
 }
@@ -228,7 +228,7 @@ pub static ROOT: Shape = shape(
             TextsByName,
             Default("{}"),
             "Keys by command, instead of the usual ones; `homelab-tui keys` lists both",
-            "rollback: \"b\"\nquit: [\"q\", \"ctrl-c\"]",
+            "refresh: [\"R\", \"f5\"]\nquit: \"q\"",
         ),
     ],
 );
