@@ -1,8 +1,9 @@
-# Writes down what the lab is: `env` for shells, `lab.json` for the tests.
+# Writes down what the lab is: `env` for shells, `lab.json` for the tests, `config.yaml` for the
+# console itself (`homelab-tui -c target/lab/config.yaml`, with DOCKER_CONFIG as in `env`).
 # shellcheck shell=bash
 
 write_facts() {
-  local host ip first=1
+  local host ip one first=1
   ip=$(host_ip registries)
   cat >"$LAB_DIR/env.new" <<ENV
 export HOMELAB_TUI_LAB='$LAB_DIR'
@@ -17,6 +18,8 @@ export LAB_REGISTRY_SELFSIGNED='$ip:5004'
 export LAB_REGISTRY_USER='$REGISTRY_USER'
 export LAB_REGISTRY_PASSWORD='$REGISTRY_PASSWORD'
 export LAB_CA='$LAB_DIR/tls/ca.pem'
+export LAB_CONFIG='$LAB_DIR/config.yaml'
+export DOCKER_CONFIG='$LAB_DIR/docker'
 lab_ssh() { ssh -F '$LAB_DIR/ssh_config' "\$@"; }
 lab_host() { LAB_DIR='$LAB_DIR' LAB_ID='$LAB_ID' '$LAB_HERE/host' "\$@"; }
 ENV
@@ -26,8 +29,17 @@ ENV
     printf '  "machine_ip": "%s.1",\n  "busybox": "%s",\n' "$(subnet)" "$(command -v busybox)"
     printf '  "registry_user": "%s",\n  "registry_password": "%s",\n' "$REGISTRY_USER" "$REGISTRY_PASSWORD"
     printf '  "ca": "%s",\n  "selfsigned": "%s",\n' "$LAB_DIR/tls/ca.pem" "$LAB_DIR/tls/selfsigned.pem"
-    printf '  "registries": {"plain": "%s:5000", "basic": "%s:5001", "token": "%s:5002", "ca": "%s:5003", "selfsigned": "%s:5004", "door-old": "%s:5010", "door-ctd28": "%s:5011"},\n' \
-      "$ip" "$ip" "$ip" "$ip" "$ip" "$ip" "$ip"
+    printf '  "registries": {\n    '
+    for one in $REGISTRIES; do
+      printf '"%s": {"address": "%s", "door": "%s", "log": "%s"},\n    ' "${one%:*}" "$ip:${one#*:}" \
+        "$ip:$((${one#*:} + 1000))" "$LAB_DIR/registries/${one%:*}.access"
+    done
+    for one in $LOOPBACKS; do
+      [ "$one" = "${LOOPBACKS%% *}" ] || printf ',\n    '
+      printf '"localhost-%s": {"address": "localhost:5000", "door": "%s", "log": "%s"}' "${one%:*}" "$ip:${one#*:}" \
+        "$LAB_DIR/hosts/${one%:*}/registry/access"
+    done
+    printf '\n  },\n  "token_log": "%s",\n' "$LAB_DIR/registries/token-server.access"
     printf '  "hosts": {'
     for host in $LAB_HOSTS $LAB_BARE; do
       [ "$first" = 1 ] || printf ','
@@ -36,6 +48,15 @@ ENV
     done
     printf '\n  }\n}\n'
   } >"$LAB_DIR/lab.json.new"
+  {
+    echo "hosts:"
+    for host in $LAB_HOSTS; do echo "  - {name: $host, address: \"ssh://$host\"}"; done
+    echo "registries:"
+    for one in 5000 5001 5002; do echo "  - {host: \"$ip:$one\", plain_http: true}"; done
+    echo "  - {host: \"$ip:5003\", ca_file: \"$LAB_DIR/tls/ca.pem\"}"
+    echo "  - {host: \"$ip:5004\", ca_file: \"$LAB_DIR/tls/selfsigned.pem\"}"
+    echo "ssh: {config_file: \"$LAB_DIR/ssh_config\"}"
+  } >"$LAB_DIR/config.yaml"
   mv "$LAB_DIR/lab.json.new" "$LAB_DIR/lab.json"
   mv "$LAB_DIR/env.new" "$LAB_DIR/env"
 }

@@ -1,16 +1,19 @@
 # The lab's registries, all docker-registry 2.8 with deletes allowed and an access log each, in a
 # namespace of their own (name `registry.lab` on the hosts):
-#   5000 plain http      5001 http with htpasswd (lab / lab-secret)      5002 http with token auth
-#   5003 TLS by the lab's own CA      5004 TLS with a self-signed certificate
-#   5010, 5011 doors to the two registries that listen on 127.0.0.1:5000 of `old` and `ctd28` only
+#   5000 plain: http      5001 basic: http with htpasswd      5002 token: http with token auth
+#   5003 ca: TLS by the lab's own CA      5004 selfsigned: TLS with a self-signed certificate
 #   5012 the token server of 5002
+# Two hosts have one more each that listens on their own 127.0.0.1:5000 only.
+# Every registry has a door on this side (6000 to 6004, 6010, 6011): plain http without auth to the
+# same storage, so that tests can fill it without a trace in the registry's own access log.
 # shellcheck shell=bash
 
 REGISTRY_USER=lab
 REGISTRY_PASSWORD=lab-secret
 # bcrypt of the password above; docker-registry accepts nothing else.
 REGISTRY_HASH='$2b$05$homelabtuihomelabtuihef5jqyXyOGjU4uvENNsyRDifAiiOgqYi'
-LOOPBACK_HOSTS="old ctd28"
+REGISTRIES="plain:5000 basic:5001 token:5002 ca:5003 selfsigned:5004"
+LOOPBACKS="old:6010 ctd28:6011"
 
 make_certificates() {
   local dir=$LAB_DIR/tls ip
@@ -71,7 +74,7 @@ registry_start() { # NAME PORT [STORAGE]
   remember_pid "$dir/$name.pid" $!
 }
 
-# A registry that only its own host can reach; the door shows the same storage to the tests.
+# A registry that only its own host can reach.
 loopback_start() { # HOST DOOR-PORT
   local host=$1 mine=$LAB_DIR/hosts/$1/registry
   mkdir -p "$mine"
@@ -101,33 +104,32 @@ token_server_start() {
   remember_pid "$dir/token-server.pid" $!
 }
 
-# Hosts know both passwords, as after `docker login`.
-host_credentials() {
+# Hosts and the operator know both passwords, as after `docker login`.
+write_credentials() {
   local host ip auth
   ip=$(host_ip registries)
   auth=$(printf '%s:%s' "$REGISTRY_USER" "$REGISTRY_PASSWORD" | openssl base64 -A)
+  mkdir -p "$LAB_DIR/docker"
+  printf '{"auths": {"%s:5001": {"auth": "%s"}, "%s:5002": {"auth": "%s"}}}\n' "$ip" "$auth" "$ip" "$auth" \
+    >"$LAB_DIR/docker/config.json"
   for host in $LAB_HOSTS; do
     mkdir -p "$LAB_DIR/hosts/$host/root/.docker"
-    printf '{"auths": {"%s:5001": {"auth": "%s"}, "%s:5002": {"auth": "%s"}}}\n' "$ip" "$auth" "$ip" "$auth" \
-      >"$LAB_DIR/hosts/$host/root/.docker/config.json"
+    cp "$LAB_DIR/docker/config.json" "$LAB_DIR/hosts/$host/root/.docker/config.json"
   done
 }
 
 registries_up() {
-  local host port=5010
-  mkdir -p "$LAB_DIR/registries"
+  local one name port dir=$LAB_DIR/registries
+  mkdir -p "$dir"
   token_server_start
-  registry_start plain 5000
-  registry_start basic 5001
-  registry_start token 5002
-  registry_start ca 5003
-  registry_start selfsigned 5004
-  for host in $LOOPBACK_HOSTS; do
-    loopback_start "$host" "$port"
-    port=$((port + 1))
+  for one in $REGISTRIES; do
+    name=${one%:*} port=${one#*:}
+    registry_start "$name" "$port"
+    registry_start "door-$name" $((port + 1000)) "$dir/$name.data"
   done
-  for port in 5000 5001 5002 5003 5004 5010 5011 5012; do
-    wait_for 20 "port $port of the registries (logs: $LAB_DIR/registries)" \
+  for one in $LOOPBACKS; do loopback_start "${one%:*}" "${one#*:}"; done
+  for port in 5000 5001 5002 5003 5004 5012 6000 6001 6002 6003 6004 6010 6011; do
+    wait_for 20 "port $port of the registries (logs: $dir)" \
       bash -c "exec 3<>/dev/tcp/$(host_ip registries)/$port"
   done
 }
