@@ -3,10 +3,12 @@
 //! Nothing here runs anything. A plan is made from facts by a pure function; what is shown is what runs.
 
 pub mod guard;
+pub mod job;
 pub mod order;
 pub mod pin;
 pub mod plan;
 pub mod script;
+pub mod undo;
 
 use serde::{Deserialize, Serialize};
 
