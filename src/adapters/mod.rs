@@ -1,6 +1,11 @@
 //! The ways to the world: engines, ssh, registries, files. Foreign types enter here and do not leave.
 
 pub mod config;
+pub mod engine;
+pub mod hosts;
 pub mod log;
 pub mod memory;
 pub mod paths;
+pub mod process;
+pub mod shell;
+pub mod ssh;

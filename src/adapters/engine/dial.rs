@@ -1,0 +1,168 @@
+//! The ways to an engine, each of which opens one byte stream to it.
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::adapters::process::{Ending, Leash, Process};
+use crate::adapters::shell::{MORE_PATH, Place, join};
+
+use super::preamble::{MARK, Preamble};
+
+/// How an engine is reached.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// A socket of this machine.
+    Unix(PathBuf),
+    /// Plain tcp.
+    Tcp { host: String, port: u16 },
+    /// The docker command of a place, as a pipe to its engine.
+    Command {
+        place: Place,
+        docker: Vec<String>,
+        socket: Option<String>,
+        /// Set once our own mark was met, which no gate lets through.
+        marked: Arc<AtomicBool>,
+    },
+}
+
+impl Way {
+    /// Opens one stream.
+    pub async fn dial(&self) -> io::Result<Stream> {
+        match self {
+            Self::Unix(path) => {
+                let (read, write) = UnixStream::connect(path).await?.into_split();
+                Ok(Stream {
+                    read: Box::pin(read),
+                    write: Box::pin(write),
+                    ending: None,
+                    _leash: None,
+                })
+            }
+            Self::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                let (read, write) = stream.into_split();
+                Ok(Stream {
+                    read: Box::pin(read),
+                    write: Box::pin(write),
+                    ending: None,
+                    _leash: None,
+                })
+            }
+            Self::Command {
+                place,
+                docker,
+                socket,
+                marked,
+            } => {
+                let script = script(docker, socket.as_deref());
+                let argv = ["sh".to_owned(), "-c".to_owned(), script];
+                let process: Process = place.start(&argv).await?;
+                Ok(Stream {
+                    read: Box::pin(Preamble::new(process.stdout, marked.clone())),
+                    write: process.stdin,
+                    ending: Some(process.ending),
+                    _leash: Some(process.leash),
+                })
+            }
+        }
+    }
+}
+
+/// Builds the command that becomes a pipe to the engine.
+///
+/// It is one line without `!`, so that csh carries it too.
+fn script(docker: &[String], socket: Option<&str>) -> String {
+    let mut argv: Vec<String> = docker.to_vec();
+    let by_sudo = argv.first().is_some_and(|first| first == "sudo");
+    if by_sudo && argv.get(1).is_some_and(|second| !second.starts_with('-')) {
+        // A password cannot be asked for.
+        argv.insert(1, "-n".to_owned());
+    }
+    if let Some(socket) = socket {
+        argv.extend(["-H".to_owned(), format!("unix://{socket}")]);
+    }
+    argv.extend(["system".to_owned(), "dial-stdio".to_owned()]);
+    let rootless = "s=/run/user/$(id -u)/docker.sock; \
+        if test -S /var/run/docker.sock || test -n \"$DOCKER_HOST\"; then :; \
+        elif test -S \"$s\"; then DOCKER_HOST=unix://$s; export DOCKER_HOST; fi; ";
+    let find = if socket.is_none() && !by_sudo {
+        rootless
+    } else {
+        ""
+    };
+    format!(
+        "{MORE_PATH}; export PATH; {find}echo {MARK}; exec {}",
+        join(&argv)
+    )
+}
+
+/// One byte stream to an engine.
+pub struct Stream {
+    read: Pin<Box<dyn AsyncRead + Send>>,
+    write: Pin<Box<dyn AsyncWrite + Send>>,
+    /// The end of the command below, where there is one.
+    pub ending: Option<Ending>,
+    _leash: Option<Leash>,
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.read.as_mut().poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.write.as_mut().poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.write.as_mut().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.write.as_mut().poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(list: &[&str]) -> Vec<String> {
+        list.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn d4_the_configured_command_and_socket_are_used() {
+        let plain = script(&words(&["docker"]), None);
+        assert!(plain.ends_with("echo homelab-tui-engine; exec docker system dial-stdio"));
+        assert!(plain.contains("/run/user/$(id -u)/docker.sock"));
+        let sudo = script(&words(&["sudo", "docker"]), None);
+        assert!(sudo.ends_with("exec sudo -n docker system dial-stdio"));
+        assert!(!sudo.contains("/run/user"));
+        let socket = script(&words(&["docker"]), Some("/run/user/1000/my docker.sock"));
+        assert!(
+            socket.ends_with(
+                "exec docker -H 'unix:///run/user/1000/my docker.sock' system dial-stdio"
+            )
+        );
+        assert!(![plain, sudo].concat().contains(['!', '\n']));
+    }
+}

@@ -1,0 +1,21 @@
+//! Docker engines: ways to them, what they hold, what they report, and what they may be asked to do.
+//!
+//! Requests travel over a small pool of streams (a socket, tcp, or `docker system dial-stdio` over ssh). Looking is
+//! [`Observer`]'s, changing is [`Operator`]'s; an observer has no method that changes anything.
+
+mod convert;
+mod dial;
+mod events;
+mod link;
+mod observer;
+mod operator;
+mod pool;
+mod preamble;
+mod wire;
+pub mod words;
+
+pub use dial::Way;
+pub use events::Events;
+pub use link::Link;
+pub use observer::Observer;
+pub use operator::Operator;

@@ -1,0 +1,293 @@
+//! The one ssh process of a host: started, waited for, watched, ended.
+//!
+//! The process lies in a process group of its own, so that keys typed at the terminal do not signal it, and has
+//! neither standard input nor a way to ask anything.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use openssh::Session;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::core::failure::{HostFailure, HostTrouble};
+use crate::core::settings::SshSettings;
+
+use super::{ControlFolder, Destination, words};
+
+/// The most channels that are open on one connection at once; sshd's own bound is 10.
+pub const CHANNELS: usize = 8;
+/// How long a login may take beyond the connection's own time-out.
+const LOGIN: Duration = Duration::from_secs(15);
+/// How long a login may wait for a person who was told.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// How long a master that was asked to end may take; with channels open it stays, and is killed.
+const FAREWELL: Duration = Duration::from_millis(150);
+/// How long the last words of an ended ssh may be in the pipe.
+const LAST_WORDS: Duration = Duration::from_millis(700);
+const LOOK: Duration = Duration::from_millis(10);
+const KEPT_LINES: usize = 40;
+const LONGEST_LINE: u64 = 2000;
+
+/// An open connection to a host, ended when the last handle goes.
+#[derive(Debug)]
+pub struct Master {
+    pub(super) session: Arc<Session>,
+    pub(super) slots: Arc<Semaphore>,
+    /// How many channels the slots allow.
+    pub(super) bound: AtomicUsize,
+    pub(super) folder: Arc<ControlFolder>,
+    pub(super) said: Said,
+    pub(super) forwards: tokio::sync::Mutex<super::forward::Forwards>,
+    ended: watch::Receiver<Option<HostFailure>>,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+impl Master {
+    /// Logs in and returns when commands can be run.
+    ///
+    /// `tell` hears of logins that wait for a person; the wait goes on until the caller drops the future.
+    pub async fn connect(
+        folder: Arc<ControlFolder>,
+        destination: &Destination,
+        settings: &SshSettings,
+        tell: &(dyn Fn(HostFailure) + Send + Sync),
+    ) -> Result<Arc<Self>, HostFailure> {
+        let socket = folder.socket();
+        let mut child = command(destination, settings, &socket)
+            .spawn()
+            .map_err(|error| {
+                HostFailure::new(
+                    HostTrouble::NoConnection,
+                    format!("cannot start ssh: {error}"),
+                    "install the OpenSSH client on this machine",
+                )
+            })?;
+        let said = Said::default();
+        let reader = child
+            .stderr
+            .take()
+            .map(|stderr| said.clone().follow(stderr));
+        let reader = tokio::spawn(async move {
+            if let Some(reader) = reader {
+                reader.await;
+            }
+        });
+        let session = wait_until_open(
+            &mut child,
+            &socket,
+            destination,
+            settings,
+            &said,
+            reader,
+            tell,
+        )
+        .await?;
+
+        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = watch::channel(None);
+        tokio::spawn(watch_over(
+            child,
+            socket,
+            destination.clone(),
+            said.clone(),
+            stopped,
+            end,
+        ));
+        Ok(Arc::new(Self {
+            session: Arc::new(session),
+            slots: Arc::new(Semaphore::new(CHANNELS)),
+            bound: AtomicUsize::new(CHANNELS),
+            folder,
+            said,
+            forwards: tokio::sync::Mutex::default(),
+            ended,
+            stop: Mutex::new(Some(stop)),
+        }))
+    }
+
+    /// Waits until the connection ends and returns why.
+    pub async fn ended(&self) -> HostFailure {
+        let mut ended = self.ended.clone();
+        let failure = match ended.wait_for(Option::is_some).await {
+            Ok(failure) => failure.clone(),
+            Err(_) => None,
+        };
+        failure.unwrap_or_else(lost)
+    }
+
+    /// Returns why the connection ended, if it did.
+    pub fn end(&self) -> Option<HostFailure> {
+        self.ended.borrow().clone()
+    }
+
+    /// Ends the connection and returns when its process is gone.
+    pub async fn close(&self) {
+        // Dropping the sender asks the watcher to end the process.
+        drop(
+            self.stop
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let _ = timeout(LAST_WORDS, self.ended()).await;
+    }
+}
+
+/// What ssh said lately.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said(Arc<Mutex<VecDeque<String>>>);
+
+impl Said {
+    /// Returns the last lines.
+    pub fn lines(&self) -> Vec<String> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().cloned().collect()
+    }
+
+    async fn follow(self, stderr: impl AsyncRead + Unpin) {
+        let mut reader = BufReader::new(stderr);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            // A line without end is cut into pieces instead of filling the memory.
+            let mut piece = (&mut reader).take(LONGEST_LINE);
+            match piece.read_until(b'\n', &mut line).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if text.is_empty() {
+                continue;
+            }
+            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if lines.len() == KEPT_LINES {
+                lines.pop_front();
+            }
+            lines.push_back(text);
+        }
+    }
+}
+
+/// Builds the command line of the master.
+fn command(destination: &Destination, settings: &SshSettings, socket: &Path) -> Command {
+    let seconds = settings.connect_timeout.as_secs().max(1);
+    let connect_timeout = format!("ConnectTimeout={seconds}");
+    let mut command = Command::new("ssh");
+    command.args(["-M", "-N", "-T", "-S"]).arg(socket);
+    for option in [
+        "BatchMode=yes",
+        "ControlPersist=no",
+        "ServerAliveInterval=5",
+        "ServerAliveCountMax=2",
+        "ConnectionAttempts=1",
+        // Partial logins and refusals are told from this level on; a quieter one in the user's file would hide them.
+        "LogLevel=VERBOSE",
+        // What a user's own sessions do besides must not be done here a second time.
+        "ClearAllForwardings=yes",
+        "ForkAfterAuthentication=no",
+        "PermitLocalCommand=no",
+        "RemoteCommand=none",
+        "RequestTTY=no",
+        "ForwardAgent=no",
+        "ForwardX11=no",
+        &connect_timeout,
+    ] {
+        command.args(["-o", option]);
+    }
+    command.args(destination.arguments());
+    // BatchMode does not reach the ssh of a ProxyJump: there a program that always fails answers every question.
+    command.env("SSH_ASKPASS", "false");
+    command.env("SSH_ASKPASS_REQUIRE", "force");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+async fn wait_until_open(
+    child: &mut Child,
+    socket: &Path,
+    destination: &Destination,
+    settings: &SshSettings,
+    said: &Said,
+    reader: tokio::task::JoinHandle<()>,
+    tell: &(dyn Fn(HostFailure) + Send + Sync),
+) -> Result<Session, HostFailure> {
+    let mut deadline = Instant::now() + settings.connect_timeout + LOGIN;
+    let mut told = None;
+    loop {
+        if socket.exists() {
+            let session = Session::resume_mux(socket.to_owned().into_boxed_path(), None);
+            if session.check().await.is_ok() {
+                return Ok(session);
+            }
+        }
+        let ended = timeout(LOOK, child.wait()).await.is_ok();
+        if ended {
+            // The last words may still be in the pipe.
+            let _ = timeout(LAST_WORDS, reader).await;
+            return Err(words::failure(&said.lines(), destination, false));
+        }
+        let waiting = said
+            .lines()
+            .iter()
+            .rev()
+            .find_map(|line| words::waiting(line, destination));
+        if let Some(waiting) = waiting.filter(|waiting| told.as_ref() != Some(waiting)) {
+            tell(waiting.clone());
+            told = Some(waiting);
+            deadline = Instant::now() + PATIENCE;
+        }
+        if Instant::now() >= deadline {
+            let _ = child.kill().await;
+            return Err(told.unwrap_or_else(|| words::failure(&said.lines(), destination, true)));
+        }
+    }
+}
+
+/// Keeps the process until it ends by itself or is to be ended.
+async fn watch_over(
+    mut child: Child,
+    socket: PathBuf,
+    destination: Destination,
+    said: Said,
+    stopped: oneshot::Receiver<()>,
+    end: watch::Sender<Option<HostFailure>>,
+) {
+    let failure = tokio::select! {
+        _ = child.wait() => {
+            // The reader may be a moment behind.
+            sleep(LOOK).await;
+            words::failure(&said.lines(), &destination, false)
+        }
+        _ = stopped => {
+            let session = Session::resume_mux(socket.clone().into_boxed_path(), None);
+            let _ = timeout(FAREWELL, session.close()).await;
+            if timeout(FAREWELL, child.wait()).await.is_err() {
+                let _ = child.kill().await;
+            }
+            HostFailure::new(HostTrouble::NoConnection, "the connection was closed", "")
+        }
+    };
+    // The name is left behind where ssh was killed.
+    let _ = std::fs::remove_file(&socket);
+    end.send_replace(Some(failure));
+}
+
+fn lost() -> HostFailure {
+    HostFailure::new(
+        HostTrouble::NoConnection,
+        "the connection ended",
+        "dialled again by itself",
+    )
+}

@@ -1,0 +1,38 @@
+//! What an engine tells by itself, and how much of a host is looked at again after it.
+//!
+//! Nothing here knows how the events travel.
+
+use std::collections::BTreeSet;
+
+use super::names::ContainerId;
+
+/// How much of a host an observation reads anew.
+///
+/// The lists of containers and images are always read; the details come from the last look where nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything, as after a reconnect.
+    All,
+    /// The details of these containers, and of those whose state in the list is another.
+    Containers(BTreeSet<ContainerId>),
+}
+
+/// One event of an engine that may change what is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// Something happened to a container.
+    Container {
+        id: ContainerId,
+        /// The engine's word, as `start`, `die` or `health_status: healthy`.
+        action: String,
+        /// The exit code that a `die` carries.
+        exit_code: Option<i64>,
+    },
+    /// Something happened to an image.
+    Image {
+        /// An Id or a reference, whichever the engine gives.
+        name: String,
+        /// The engine's word, as `pull`, `tag`, `untag` or `delete`.
+        action: String,
+    },
+}
