@@ -1,77 +1,105 @@
 //! The real world: hosts over their own connections, registries, the notes for the next start.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use crate::adapters::hosts::{self, HostSession};
-use crate::adapters::memory;
-use crate::adapters::registry::Registry;
-use crate::app::effect::{Act, Look, Scope};
+use crate::adapters::blobs::BlobStore;
+use crate::adapters::credentials::Credentials;
+use crate::adapters::files;
+use crate::adapters::hosts::{HostSession, Hosts};
+use crate::adapters::memory::MemoryFile;
+use crate::adapters::paths::Paths;
+use crate::adapters::registry::{Registries, RegistryOptions};
+use crate::app::effect::{Act, Look};
 use crate::app::mode::Operating;
-use crate::app::msg::{EngineEvent, Msg, Now};
+use crate::app::msg::{Msg, Now};
 use crate::core::failure::{HostFailure, HostTrouble};
+use crate::core::files::FilesState;
 use crate::core::memory::Memory;
+use crate::core::mode;
 use crate::core::names::HostName;
 use crate::core::settings::Settings;
 
-use super::world::{Foreground, Hands, Queue, World};
+use super::sessions::Sessions;
+use super::world::{Foreground, Hands as CanAct, Queue, World};
 
 /// How long the end waits for connections to be closed.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-
-/// The open ways to hosts.
-type Sessions = Arc<Mutex<HashMap<HostName, Arc<HostSession>>>>;
 
 /// The machines and registries of the settings.
 pub struct Live {
     settings: Arc<Settings>,
     queue: Queue,
+    hosts: Arc<Hosts>,
     sessions: Sessions,
-    registry: Arc<Registry>,
+    registries: Registries,
+    memory: Option<MemoryFile>,
+    operating: Option<Arc<mode::Operating>>,
 }
 
 impl Live {
     /// Prepares to look; nothing is contacted yet.
-    pub fn new(settings: Settings, queue: Queue) -> Self {
+    ///
+    /// `operating` is the right to change hosts, which an observing session does not have.
+    pub fn new(
+        settings: &Settings,
+        paths: &Paths,
+        queue: Queue,
+        operating: Option<mode::Operating>,
+    ) -> Self {
         let sessions = Sessions::default();
-        let settings = Arc::new(settings);
-        let registry = Registry::new(&settings, Arc::new(Ways(sessions.clone())));
+        let cache = paths.cache();
+        let blobs = cache.as_deref().map_or_else(BlobStore::in_memory, |cache| {
+            BlobStore::at(cache.join("blobs"))
+        });
+        let mut options =
+            RegistryOptions::new(settings.registries.clone(), Credentials::of_user(), blobs);
+        options.dialer = Some(Arc::new(sessions.clone()));
+        options.engines = Some(Arc::new(sessions.clone()));
         Self {
-            settings,
+            settings: Arc::new(settings.clone()),
             queue,
+            hosts: Arc::new(Hosts::new(settings.ssh.clone())),
             sessions,
-            registry: Arc::new(registry),
+            registries: Registries::new(options),
+            memory: cache.as_deref().map(MemoryFile::in_folder),
+            operating: operating.map(Arc::new),
         }
     }
 
     /// Reads what the last start left, in the background.
     pub fn recall(&self) {
+        let Some(file) = self.memory.clone() else {
+            return;
+        };
         let queue = self.queue.clone();
         tokio::task::spawn_blocking(move || {
-            let memory = memory::load();
-            let _ = queue.send(Msg::Restored(Box::new(memory)));
+            let recalled = file.load();
+            let _ = queue.send(Msg::Restored(Box::new(recalled.memory)));
+            if let Some(remark) = recalled.remark {
+                let _ = queue.send(Msg::Trouble(remark));
+            }
         });
-    }
-
-    fn session(&self, host: &HostName) -> Option<Arc<HostSession>> {
-        get(&self.sessions, host)
     }
 
     fn connect(&self, host: HostName) {
         let Some(spec) = self.settings.host(&host).cloned() else {
             return;
         };
-        let (settings, queue, sessions) =
-            (self.settings.clone(), self.queue.clone(), self.sessions.clone());
+        let (hosts, queue, sessions) =
+            (self.hosts.clone(), self.queue.clone(), self.sessions.clone());
         tokio::spawn(async move {
-            let failure = match hosts::connect(&spec, &settings).await {
-                Ok(session) => {
-                    let session = Arc::new(session);
-                    follow(&host, session, &sessions, &queue).await
+            let waits = {
+                let (host, queue) = (host.clone(), queue.clone());
+                move |failure: HostFailure| {
+                    let host = host.clone();
+                    let _ = queue.send(Msg::Waiting { host, failure });
                 }
+            };
+            let failure = match hosts.connect(&spec, &waits).await {
+                Ok(session) => follow(&host, session, &sessions, &queue).await,
                 Err(failure) => failure,
             };
             let _ = queue.send(Msg::Disconnected { host, failure });
@@ -82,28 +110,24 @@ impl Live {
 /// Announces an open way and passes its events on until it is lost.
 async fn follow(
     host: &HostName,
-    session: Arc<HostSession>,
+    session: HostSession,
     sessions: &Sessions,
     queue: &Queue,
 ) -> HostFailure {
-    // Events are subscribed to before the first reading, so that no change falls in between.
-    let mut events = match session.events().await {
-        Ok(events) => events,
-        Err(failure) => return failure,
-    };
-    put(sessions, host.clone(), session.clone());
+    sessions.put(host.clone(), session.clone());
+    let mut events = session.events();
     let _ = queue.send(Msg::Connected {
         host: host.clone(),
-        rtt_ms: session.rtt_ms(),
+        rtt_ms: u64::try_from(session.rtt().as_millis()).unwrap_or(u64::MAX),
         could_change: session.could_change(),
     });
     let failure = loop {
-        match events.next().await {
+        let next = tokio::select! {
+            next = events.next() => next,
+            failure = session.ended() => break failure,
+        };
+        match next {
             Some(Ok(event)) => {
-                let event = match event {
-                    hosts::Event::Container(id) => EngineEvent::Container(id),
-                    hosts::Event::Image => EngineEvent::Image,
-                };
                 let host = host.clone();
                 if queue.send(Msg::Event { host, event }).is_err() {
                     break lost();
@@ -113,13 +137,17 @@ async fn follow(
             None => break lost(),
         }
     };
-    take(sessions, host);
+    sessions.take(host);
     session.close().await;
     failure
 }
 
 fn lost() -> HostFailure {
-    HostFailure::new(HostTrouble::NoConnection, "the connection was lost", "")
+    HostFailure::new(
+        HostTrouble::NoConnection,
+        "the connection was lost",
+        "dialled again by itself",
+    )
 }
 
 impl World for Live {
@@ -131,16 +159,10 @@ impl World for Live {
                 generation,
                 scope,
             } => {
-                let (session, queue) = (self.session(&host), self.queue.clone());
+                let (session, queue) = (self.sessions.get(&host), self.queue.clone());
                 tokio::spawn(async move {
                     let result = match session {
-                        Some(session) => {
-                            let only = match scope {
-                                Scope::All => None,
-                                Scope::Containers(ids) => Some(ids),
-                            };
-                            session.observe(only.as_ref()).await.map(Box::new)
-                        }
+                        Some(session) => session.observe(&scope).await.map(Box::new),
                         None => Err(lost()),
                     };
                     let _ = queue.send(Msg::Observed {
@@ -155,11 +177,12 @@ impl World for Live {
                 project,
                 recipe,
             } => {
-                let (session, queue) = (self.session(&host), self.queue.clone());
+                let (session, queue) = (self.sessions.get(&host), self.queue.clone());
                 tokio::spawn(async move {
-                    // Without a session nothing is said: the loss itself is on its way.
-                    let Some(session) = session else { return };
-                    let state = session.render(&project, &recipe).await;
+                    let state = match session {
+                        Some(session) => files::render(&session, &project, &recipe).await,
+                        None => FilesState::Unknown("the host is not connected".to_owned()),
+                    };
                     let _ = queue.send(Msg::Rendered {
                         host,
                         project,
@@ -169,9 +192,9 @@ impl World for Live {
                 });
             }
             Look::Resolve(question) => {
-                let (registry, queue) = (self.registry.clone(), self.queue.clone());
+                let (registries, queue) = (self.registries.clone(), self.queue.clone());
                 tokio::spawn(async move {
-                    let result = registry.ask(&question).await.map(Box::new);
+                    let result = registries.ask(&question).await.map(Box::new);
                     let _ = queue.send(Msg::Resolved {
                         key: question.key,
                         result,
@@ -182,64 +205,39 @@ impl World for Live {
     }
 
     fn remember(&mut self, memory: Memory) {
+        let Some(file) = self.memory.clone() else {
+            return;
+        };
         let queue = self.queue.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = memory::save(&memory) {
-                let _ = queue.send(Msg::Trouble(format!("cannot write down what is known: {error}")));
+        self.sessions.saving(tokio::task::spawn_blocking(move || {
+            if let Err(error) = file.save(&memory) {
+                let _ = queue.send(Msg::Trouble(error.to_string()));
             }
-        });
+        }));
     }
 
     async fn close(&mut self) {
-        let open: Vec<Arc<HostSession>> = self
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain()
-            .map(|(_, session)| session)
-            .collect();
-        let closing = open.iter().map(|session| session.close());
-        let all = futures_util::future::join_all(closing);
+        let open = self.sessions.drain();
+        let all = futures_util::future::join_all(open.iter().map(HostSession::close));
         // A connection that does not close in time is ended with the process that holds it.
         let _ = tokio::time::timeout(CLOSE_PATIENCE, all).await;
-    }
-}
-
-impl Hands<Live> for Operating {
-    fn act(world: &mut Live, act: Act, _: Now) -> Option<Foreground> {
-        match act {
-            Act::Shell { service, container } => {
-                let session = world.session(&service.host)?;
-                Some(Foreground {
-                    title: format!("shell in {service}"),
-                    argv: session.shell_command(&container),
-                })
-            }
+        if let Some(saving) = self.sessions.saved() {
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, saving).await;
         }
     }
 }
 
-/// The ways that a registry can be asked through.
-struct Ways(Sessions);
-
-fn get(sessions: &Sessions, host: &HostName) -> Option<Arc<HostSession>> {
-    sessions
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(host)
-        .cloned()
-}
-
-fn put(sessions: &Sessions, host: HostName, session: Arc<HostSession>) {
-    sessions
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(host, session);
-}
-
-fn take(sessions: &Sessions, host: &HostName) {
-    sessions
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(host);
+impl CanAct<Live> for Operating {
+    fn act(world: &mut Live, act: Act, _: Now) -> Option<Foreground> {
+        let operating = world.operating.clone()?;
+        match act {
+            Act::Shell { service, container } => {
+                let session = world.sessions.get(&service.host)?;
+                Some(Foreground {
+                    title: format!("shell in {service}"),
+                    argv: session.operator(&operating).shell_command(&container),
+                })
+            }
+        }
+    }
 }

@@ -8,4 +8,6 @@ pub mod console;
 pub mod headless;
 pub mod input;
 pub mod terminal;
+pub mod live;
+mod sessions;
 pub mod world;
