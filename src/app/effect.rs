@@ -1,10 +1,9 @@
 //! What the program wants done, as plain values that a test compares and a log prints.
 
-use std::collections::BTreeSet;
-
 use crate::core::files::Recipe;
 use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
 use crate::core::remote::Question;
+use crate::core::watch::Scope;
 
 use super::mode::Mode;
 
@@ -38,29 +37,6 @@ pub enum Look {
     },
     /// Asks a registry.
     Resolve(Question),
-}
-
-/// How much of a host is read again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// Everything.
-    All,
-    /// The lists, and these containers in detail.
-    Containers(BTreeSet<ContainerId>),
-}
-
-impl Scope {
-    /// Joins two wishes.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Containers(mut mine), Self::Containers(theirs)) => {
-                mine.extend(theirs);
-                Self::Containers(mine)
-            }
-            _ => Self::All,
-        }
-    }
 }
 
 /// Ways of changing.

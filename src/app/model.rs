@@ -14,8 +14,8 @@ use crate::core::memory::{Memory, RememberedHost};
 use crate::core::names::{HostName, ProjectName, RegistryHost, ServiceKey};
 use crate::core::remote::{QuestionKey, Quota, Remote, Route};
 use crate::core::settings::Settings;
+use crate::core::watch::Scope;
 
-use super::effect::Scope;
 use super::judge::{HostView, ServiceView};
 use super::keymap::Keymap;
 use super::msg::Now;

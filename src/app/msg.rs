@@ -6,8 +6,9 @@ use crate::core::engine::Observation;
 use crate::core::failure::{HostFailure, RegistryFailure};
 use crate::core::files::{FilesState, Recipe};
 use crate::core::memory::Memory;
-use crate::core::names::{ContainerId, HostName, ProjectName};
+use crate::core::names::{HostName, ProjectName};
 use crate::core::remote::{Answer, QuestionKey};
+use crate::core::watch::EngineEvent;
 
 use super::keys::Key;
 
@@ -65,15 +66,6 @@ pub enum Msg {
     Trouble(String),
     /// The process was asked to end.
     Terminate,
-}
-
-/// What an engine reported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EngineEvent {
-    /// A container changed.
-    Container(ContainerId),
-    /// Images or tags changed.
-    Image,
 }
 
 /// The moment at which a message is handled.

@@ -17,6 +17,20 @@ pub enum Scope {
     Containers(BTreeSet<ContainerId>),
 }
 
+impl Scope {
+    /// Joins two wishes.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Containers(mut mine), Self::Containers(theirs)) => {
+                mine.extend(theirs);
+                Self::Containers(mine)
+            }
+            _ => Self::All,
+        }
+    }
+}
+
 /// One event of an engine that may change what is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineEvent {

@@ -9,11 +9,10 @@ use crate::core::files::{FilesState, Recipe};
 use crate::core::memory::Memory;
 use crate::core::names::{HostName, ProjectName};
 use crate::core::remote::{Answer, QuestionKey};
+use crate::core::watch::{EngineEvent, Scope};
 
-use super::super::effect::Scope;
 use super::super::judge;
 use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
-use super::super::msg::EngineEvent;
 use super::schedule;
 
 /// How long events are gathered before a host is read again.
@@ -130,8 +129,8 @@ pub fn event(model: &mut Model, name: &HostName, event: EngineEvent) {
         return;
     };
     let scope = match event {
-        EngineEvent::Container(id) => Scope::Containers(BTreeSet::from([id])),
-        EngineEvent::Image => Scope::Containers(BTreeSet::new()),
+        EngineEvent::Container { id, .. } => Scope::Containers(BTreeSet::from([id])),
+        EngineEvent::Image { .. } => Scope::Containers(BTreeSet::new()),
     };
     want(model, index, GATHER, scope);
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::core::engine::ContainerState;
+use crate::core::watch::Scope;
 
 use super::super::commands::{self, COMMANDS, Command, Kind, Run};
-use super::super::effect::{Act, Console, Effect, Scope};
+use super::super::effect::{Act, Console, Effect};
 use super::super::keys::{Code, Key};
 use super::super::mode::Mode;
 use super::super::model::{Link, Model};

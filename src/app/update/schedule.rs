@@ -12,8 +12,9 @@ use crate::core::failure::{HostFailure, HostTrouble, RegistryFailure, RegistryTr
 use crate::core::names::HostName;
 use crate::core::remote::{Answer, Question, QuestionKey, Remote, Route};
 use crate::core::verdict;
+use crate::core::watch::Scope;
 
-use super::super::effect::{Console, Effect, Look, Scope};
+use super::super::effect::{Console, Effect, Look};
 use super::super::judge;
 use super::super::mode::Mode;
 use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
