@@ -6,7 +6,10 @@ pub mod exit;
 pub mod keys;
 mod manual;
 mod output;
+#[cfg(test)]
+mod samples;
 mod setup;
+pub mod status;
 mod table;
 
 use std::io;
