@@ -22,6 +22,7 @@ pub mod rollout;
 #[cfg(test)]
 pub mod samples;
 pub mod settings;
+pub mod tag_family;
 pub mod text;
 pub mod verdict;
 pub mod watch;
