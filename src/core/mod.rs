@@ -3,11 +3,13 @@
 //! Invariant: nothing here awaits, reads a file, asks the time or knows a foreign wire type.
 
 pub mod age;
+pub mod candidates;
 pub mod digest;
 pub mod engine;
 pub mod environment;
 pub mod failure;
 pub mod files;
+pub mod former_run;
 pub mod host;
 pub mod image;
 pub mod inventory;

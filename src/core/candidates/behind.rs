@@ -1,0 +1,51 @@
+//! How many builds lie between what runs and what the tag names.
+
+use std::collections::BTreeMap;
+
+use super::Candidate;
+use crate::core::tag_family::{Family, Line, families};
+
+/// Counts the distinct images that are newer than the running one, up to the one that the tag names.
+///
+/// Absent where it cannot be counted: an age is unknown, or no line of tags names every build.
+pub fn behind_by(list: &[Candidate], followed: &str) -> Option<u64> {
+    let running = list.iter().find(|candidate| candidate.running)?;
+    let names = |candidate: &&Candidate| candidate.tags.iter().any(|tag| **tag == *followed);
+    let target = list.iter().find(names)?;
+    if std::ptr::eq(running, target) {
+        return Some(0);
+    }
+    let (from, to) = (running.created?, target.created?);
+    if from >= to {
+        return None;
+    }
+    let told = families(
+        list.iter()
+            .flat_map(|candidate| &candidate.tags)
+            .map(|tag| &**tag),
+    );
+    // A line counts builds only if each of its tags is given once, and if it knows the newest one.
+    let line = target
+        .tags
+        .iter()
+        .filter_map(|tag| told.get(&**tag))
+        .filter(|family| family.is_immutable_looking())
+        .find_map(Family::line)?;
+    let in_line = |candidate: &&Candidate| is_in(candidate, &line, &told);
+    let mut count = 0;
+    for candidate in list.iter().filter(in_line) {
+        let created = candidate.created?;
+        if !candidate.running && created > from && created <= to {
+            count += 1;
+        }
+    }
+    Some(count)
+}
+
+fn is_in(candidate: &Candidate, line: &Line, told: &BTreeMap<&str, Family>) -> bool {
+    let of = |tag: &str| told.get(tag).and_then(Family::line);
+    candidate
+        .tags
+        .iter()
+        .any(|tag| of(tag).as_ref() == Some(line))
+}
