@@ -26,5 +26,6 @@ pub mod samples;
 pub mod settings;
 pub mod tag_family;
 pub mod text;
+pub mod trust;
 pub mod verdict;
 pub mod watch;
