@@ -13,12 +13,15 @@ use tokio::sync::Mutex;
 
 use crate::core::engine::Observation;
 use crate::core::failure::{HostFailure, HostTrouble};
+use crate::core::files::{FilesState, Recipe};
 use crate::core::host::{Address, HostSpec};
 use crate::core::mode::Operating;
+use crate::core::names::ProjectName;
 use crate::core::settings::SshSettings;
 use crate::core::watch::Scope;
 
-use super::engine::{Events, Link, Observer, Operator, Way};
+use super::engine::{self, Events, Link, Observer, Operator, Way};
+use super::files;
 use super::shell::Place;
 use super::ssh::{ControlFolder, Destination, Dialled, Master};
 
@@ -146,7 +149,8 @@ impl HostSession {
 
     /// Returns the handle that can change something, for a session that may.
     pub fn operator(&self, operating: &Operating) -> Operator {
-        Operator::new(operating, self.spec.docker_command.clone())
+        let docker = engine::docker_argv(&self.spec.docker_command, self.spec.socket.as_deref());
+        Operator::new(operating, docker)
     }
 
     /// Looks at all containers and images.
@@ -157,6 +161,23 @@ impl HostSession {
     /// Follows the engine's events; the last item is the reason why there are no more.
     pub fn events(&self) -> Events {
         self.observer.events()
+    }
+
+    /// Lets the host render a project's files.
+    pub async fn render(&self, recipe: &Recipe, project: &ProjectName) -> FilesState {
+        match self.place() {
+            Some(place) => {
+                let docker =
+                    engine::docker_argv(&self.spec.docker_command, self.spec.socket.as_deref());
+                files::render(place, &docker, recipe, project).await
+            }
+            None if matches!(self.spec.address, Address::Tcp { .. }) => {
+                FilesState::Unknown("files cannot be read over tcp".to_owned())
+            }
+            None => FilesState::Unknown(
+                "the login on this host is for its engine only, so files cannot be read".to_owned(),
+            ),
+        }
     }
 
     /// Returns where scripts of this host run, if any can.

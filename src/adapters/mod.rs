@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod engine;
+pub mod files;
 pub mod hosts;
 pub mod log;
 pub mod memory;

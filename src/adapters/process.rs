@@ -7,9 +7,10 @@ use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::Command;
 use tokio::sync::{oneshot, watch};
 
@@ -60,6 +61,9 @@ impl Ending {
 
 impl Process {
     /// Joins the parts of a command; `wait` ends with its exit code and ends the command when it is dropped.
+    ///
+    /// The exit code is asked for only after the output was read to its end: an ssh channel whose end was taken
+    /// drops what is still on its way.
     pub fn new(
         stdin: Input,
         stdout: Output,
@@ -68,29 +72,36 @@ impl Process {
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (ended, code) = watch::channel(None);
+        let (read, mut was_read) = oneshot::channel();
         let errors = Arc::new(Mutex::new(Vec::new()));
         let drain = drain(stderr, errors.clone());
         tokio::spawn(async move {
-            let both = async {
+            let end = async {
                 let mut drain = std::pin::pin!(drain);
-                let mut wait = std::pin::pin!(wait);
-                tokio::select! {
-                    () = &mut drain => wait.await,
-                    code = &mut wait => {
-                        let _ = tokio::time::timeout(LAST_WORDS, drain).await;
-                        code
-                    }
+                // An output that was dropped counts as read.
+                let drained = tokio::select! {
+                    () = &mut drain => true,
+                    _ = &mut was_read => false,
+                };
+                if drained {
+                    let _ = was_read.await;
+                } else {
+                    let _ = tokio::time::timeout(LAST_WORDS, drain).await;
                 }
+                wait.await
             };
             let code = tokio::select! {
-                code = both => code,
+                code = end => code,
                 _ = stopped => None,
             };
             ended.send_replace(Some(code));
         });
         Self {
             stdin,
-            stdout,
+            stdout: Box::pin(Tracked {
+                inner: stdout,
+                read: Some(read),
+            }),
             ending: Ending { errors, code },
             leash: Leash(stop),
         }
@@ -121,6 +132,32 @@ impl Process {
             Box::pin(stderr),
             wait,
         ))
+    }
+}
+
+/// An output that tells when it was read to its end.
+struct Tracked {
+    inner: Output,
+    read: Option<oneshot::Sender<()>>,
+}
+
+impl AsyncRead for Tracked {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = self.inner.as_mut().poll_read(context, buffer);
+        let ended = match &polled {
+            Poll::Ready(Ok(())) => buffer.filled().len() == before && buffer.remaining() > 0,
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        };
+        if ended && let Some(read) = self.read.take() {
+            let _ = read.send(());
+        }
+        polled
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::adapters::process::{Ending, Leash, Process};
 use crate::adapters::shell::{MORE_PATH, Place, join};
 
-use super::preamble::{MARK, Preamble};
+use super::preamble::{MARK, Noise, Preamble};
 
 /// How an engine is reached.
 #[derive(Debug, Clone)]
@@ -65,10 +65,11 @@ impl Way {
                 let script = script(docker, socket.as_deref());
                 let argv = ["sh".to_owned(), "-c".to_owned(), script];
                 let process: Process = place.start(&argv).await?;
+                let read = Preamble::new(process.stdout, marked.clone());
                 Ok(Stream {
-                    read: Box::pin(Preamble::new(process.stdout, marked.clone())),
+                    ending: Some((process.ending, read.noise())),
+                    read: Box::pin(read),
                     write: process.stdin,
-                    ending: Some(process.ending),
                     _leash: Some(process.leash),
                 })
             }
@@ -76,10 +77,8 @@ impl Way {
     }
 }
 
-/// Builds the command that becomes a pipe to the engine.
-///
-/// It is one line without `!`, so that csh carries it too.
-fn script(docker: &[String], socket: Option<&str>) -> String {
+/// Returns the docker command of a host with its socket, as argv.
+pub fn docker_argv(docker: &[String], socket: Option<&str>) -> Vec<String> {
     let mut argv: Vec<String> = docker.to_vec();
     let by_sudo = argv.first().is_some_and(|first| first == "sudo");
     if by_sudo && argv.get(1).is_some_and(|second| !second.starts_with('-')) {
@@ -89,6 +88,15 @@ fn script(docker: &[String], socket: Option<&str>) -> String {
     if let Some(socket) = socket {
         argv.extend(["-H".to_owned(), format!("unix://{socket}")]);
     }
+    argv
+}
+
+/// Builds the command that becomes a pipe to the engine.
+///
+/// It is one line without `!`, so that csh carries it too.
+fn script(docker: &[String], socket: Option<&str>) -> String {
+    let mut argv = docker_argv(docker, socket);
+    let by_sudo = argv.first().is_some_and(|first| first == "sudo");
     argv.extend(["system".to_owned(), "dial-stdio".to_owned()]);
     let rootless = "s=/run/user/$(id -u)/docker.sock; \
         if test -S /var/run/docker.sock || test -n \"$DOCKER_HOST\"; then :; \
@@ -109,7 +117,7 @@ pub struct Stream {
     read: Pin<Box<dyn AsyncRead + Send>>,
     write: Pin<Box<dyn AsyncWrite + Send>>,
     /// The end of the command below, where there is one.
-    pub ending: Option<Ending>,
+    pub ending: Option<(Ending, Noise)>,
     _leash: Option<Leash>,
 }
 

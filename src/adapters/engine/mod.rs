@@ -14,7 +14,7 @@ mod preamble;
 mod wire;
 pub mod words;
 
-pub use dial::Way;
+pub use dial::{Way, docker_argv};
 pub use events::Events;
 pub use link::Link;
 pub use observer::Observer;

@@ -21,6 +21,7 @@ use crate::adapters::shell::Place;
 use crate::core::failure::{HostFailure, HostTrouble};
 
 use super::dial::Way;
+use super::preamble::Noise;
 use super::words;
 
 /// How long a connection beyond the first is kept without work.
@@ -65,7 +66,7 @@ impl<B> BodyOf for http::Request<B> {
 #[derive(Debug)]
 struct Sender {
     requests: SendRequest<Body>,
-    ending: Option<Ending>,
+    ending: Option<(Ending, Noise)>,
 }
 
 impl Pool {
@@ -236,9 +237,10 @@ impl Pool {
             return failure;
         }
         match &sender.ending {
-            Some(ending) => {
+            Some((ending, noise)) => {
                 let code = ending.code_within(LAST_WORDS).await;
-                words::command_failure(&ending.errors(), code)
+                let noise = noise.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                words::command_failure(&format!("{noise}\n{}", ending.errors()), code)
             }
             None => HostFailure::new(
                 HostTrouble::EngineDown,

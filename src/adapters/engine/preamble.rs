@@ -5,8 +5,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -26,7 +26,11 @@ pub struct Preamble {
     kept: Vec<u8>,
     searching: bool,
     marked: Arc<AtomicBool>,
+    noise: Noise,
 }
+
+/// What stood where an answer should be, for the words of a failure.
+pub type Noise = Arc<Mutex<String>>;
 
 impl Preamble {
     /// Wraps the output of our command; `marked` tells later whether our mark was met.
@@ -36,7 +40,13 @@ impl Preamble {
             kept: Vec::new(),
             searching: true,
             marked,
+            noise: Noise::default(),
         }
+    }
+
+    /// Returns where the noise is kept once the stream has ended without an answer.
+    pub fn noise(&self) -> Noise {
+        self.noise.clone()
     }
 
     /// Looks whether the answer's beginning is known by now.
@@ -75,6 +85,8 @@ impl AsyncRead for Preamble {
             ready!(this.inner.as_mut().poll_read(context, &mut read))?;
             if read.filled().is_empty() {
                 // The end came before any answer; what was read is noise.
+                let noise = String::from_utf8_lossy(&this.kept).into_owned();
+                *this.noise.lock().unwrap_or_else(PoisonError::into_inner) = noise;
                 return Poll::Ready(Ok(()));
             }
             this.kept.extend_from_slice(read.filled());

@@ -1,0 +1,271 @@
+//! A project's compose files as the host's own `docker compose` renders them.
+//!
+//! One script does it all in one round trip. Of the rendering only images, builds and hashes are kept; values of
+//! variables stay on the host's pipe and in memory until the answer is read, and go nowhere.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::core::files::{FilesState, Recipe, Rendered, RenderedService};
+use crate::core::names::ProjectName;
+use crate::core::text::clean_within;
+
+use super::shell::{Limits, Outcome, Place, ScriptError, join, quote};
+
+const LIMITS: Limits = Limits {
+    time: Duration::from_secs(60),
+    bytes: 8 * 1024 * 1024,
+};
+/// The line between the parts of the script's output; JSON cannot hold it as a line.
+const NEXT: &str = "homelab-tui-next";
+const NO_FOLDER: i32 = 70;
+const NO_FILE: i32 = 71;
+const NO_COMPOSE: i32 = 72;
+const NOT_RENDERED: i32 = 73;
+
+/// Renders a project's files where they lie.
+pub async fn render(
+    place: &Place,
+    docker: &[String],
+    recipe: &Recipe,
+    project: &ProjectName,
+) -> FilesState {
+    if recipe.config_files.iter().any(|file| file == "-") {
+        return FilesState::Unreadable(
+            "the project was started from standard input, which left no file".to_owned(),
+        );
+    }
+    if recipe.config_files.is_empty() || recipe.working_dir.is_empty() {
+        return FilesState::Unreadable("the containers' labels name no compose file".to_owned());
+    }
+    let script = script(docker, recipe, project);
+    match place.run(&script, LIMITS).await {
+        Ok(outcome) => read(&outcome, Timestamp::now()),
+        Err(ScriptError::Large(_)) => {
+            FilesState::Unreadable("the rendered files are larger than 8 MB".to_owned())
+        }
+        Err(error) => FilesState::Unknown(error.to_string()),
+    }
+}
+
+/// Builds the script.
+///
+/// The hash that compose writes on containers is taken after env files and shared namespaces are resolved, while
+/// `config --hash` takes it before. Rendering first, putting containers in the place of services whose namespaces are
+/// shared, and hashing the outcome gives the same value (compose 2.26 and 2.40).
+fn script(docker: &[String], recipe: &Recipe, project: &ProjectName) -> String {
+    let folder = quote(&recipe.working_dir);
+    let files = join(&recipe.config_files);
+    let docker = join(docker);
+    let mut common = format!(
+        "-p {} --project-directory {folder} --profile '*'",
+        quote(project.as_str())
+    );
+    let mut sources = String::new();
+    for file in &recipe.config_files {
+        sources.push_str(&format!(" -f {}", quote(file)));
+    }
+    if let Some(file) = &recipe.environment_file {
+        common.push_str(&format!(" --env-file {}", quote(file)));
+    }
+    let label = format!(
+        "--filter label=com.docker.compose.project={}",
+        quote(project.as_str())
+    );
+    format!(
+        r#"cd {folder} || exit {NO_FOLDER}
+for f in {files}; do test -r "$f" || {{ echo "$f"; exit {NO_FILE}; }}; done
+{docker} compose version --short || exit {NO_COMPOSE}
+j=$({docker} compose {common}{sources} config --format json) || exit {NOT_RENDERED}
+echo {NEXT}
+printf '%s\n' "$j"
+echo {NEXT}
+for s in $(printf '%s' "$j" | grep -o '"service:[A-Za-z0-9._-]*"' | sort -u | tr -d '"' | cut -d: -f2); do
+c=$({docker} ps -aq --no-trunc {label} --filter label=com.docker.compose.service="$s" | head -n 1)
+j=$(printf '%s' "$j" | sed "s/\"service:$s\"/\"container:$c\"/")
+done
+printf '%s' "$j" | {docker} compose {common} -f - config --hash '*' 2>/dev/null
+exit 0"#
+    )
+}
+
+/// Reads what the script wrote.
+fn read(outcome: &Outcome, at: Timestamp) -> FilesState {
+    let stdout = String::from_utf8_lossy(&outcome.stdout);
+    let reason = last_words(&outcome.stderr);
+    match outcome.code {
+        0 => {}
+        NO_FOLDER => {
+            return FilesState::Unreadable(format!(
+                "the project's folder cannot be entered: {reason}"
+            ));
+        }
+        NO_FILE => {
+            let file = clean_within(stdout.trim(), 200);
+            return FilesState::Unreadable(format!("{file} is not there or cannot be read"));
+        }
+        NO_COMPOSE => return FilesState::Unknown(no_compose(&reason)),
+        NOT_RENDERED => return FilesState::Unreadable(reason),
+        code => return FilesState::Unknown(format!("the shell ended with {code}: {reason}")),
+    }
+    let next = format!("{NEXT}\n");
+    let mut parts = stdout.splitn(3, next.as_str());
+    let (version, json, hashes) = (parts.next(), parts.next(), parts.next());
+    let (Some(version), Some(json), Some(hashes)) = (version, json, hashes) else {
+        return FilesState::Unknown("the host's compose gave no whole answer".to_owned());
+    };
+    let config: Config = match serde_json::from_str(json) {
+        Ok(config) => config,
+        Err(error) => {
+            // The error's text may quote values; its place does not.
+            return FilesState::Unknown(format!(
+                "the rendered files cannot be read at line {}",
+                error.line()
+            ));
+        }
+    };
+    let hashes: BTreeMap<&str, &str> = hashes
+        .lines()
+        .filter_map(|line| line.trim().rsplit_once(' '))
+        .collect();
+    let services = config.services.unwrap_or_default();
+    FilesState::Rendered(Rendered {
+        at,
+        compose_version: clean_within(version.trim().trim_start_matches('v'), 60),
+        services: services
+            .into_iter()
+            .map(|(name, service)| {
+                let hash = hashes.get(name.as_str()).map(|hash| (*hash).to_owned());
+                let rendered = RenderedService {
+                    image: service.image,
+                    builds: service.build.is_some(),
+                    hash,
+                };
+                (name, rendered)
+            })
+            .collect(),
+    })
+}
+
+/// What is read of a rendered file; all else is skipped.
+#[derive(Deserialize)]
+struct Config {
+    services: Option<BTreeMap<String, Service>>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    image: Option<String>,
+    build: Option<serde::de::IgnoredAny>,
+}
+
+fn no_compose(reason: &str) -> String {
+    let lower = reason.to_lowercase();
+    if lower.contains("password is required") || lower.contains("permission denied") {
+        return format!("docker compose may not be run on the host: {reason}");
+    }
+    "there is no docker compose v2 on the host; install the compose plugin".to_owned()
+}
+
+/// Returns the last line, which is where compose says why it failed.
+fn last_words(stderr: &str) -> String {
+    let line = stderr.lines().rev().find(|line| !line.trim().is_empty());
+    clean_within(line.unwrap_or("no reason given").trim(), 300)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(code: i32, stdout: &str, stderr: &str) -> Outcome {
+        Outcome {
+            stdout: stdout.as_bytes().to_vec(),
+            stderr: stderr.to_owned(),
+            code,
+        }
+    }
+
+    fn recipe(files: &[&str]) -> Recipe {
+        Recipe {
+            working_dir: "/srv/my blog".to_owned(),
+            config_files: files.iter().map(|file| (*file).to_owned()).collect(),
+            environment_file: Some("/srv/prod.env".to_owned()),
+        }
+    }
+
+    #[test]
+    fn images_builds_and_hashes_are_kept_and_values_are_not() {
+        let state = read(
+            &outcome(
+                0,
+                "2.40.3-3\nhomelab-tui-next\n{\"name\":\"blog\",\"services\":{\"web\":{\"image\":\"me/web:1\",\"environment\":{\"PASSWORD\":\"s3cret\"},\"build\":{\"context\":\".\"}},\"db\":{\"image\":\"pg\"}}}\nhomelab-tui-next\ndb 11aa\nweb 22bb\n",
+                "time=\"x\" level=warning msg=\"The \\\"A\\\" variable is not set.\"",
+            ),
+            Timestamp::UNIX_EPOCH,
+        );
+        let FilesState::Rendered(rendered) = &state else {
+            panic!("{state:?}");
+        };
+        assert_eq!(rendered.compose_version, "2.40.3-3");
+        assert_eq!(rendered.services["web"].hash.as_deref(), Some("22bb"));
+        assert!(rendered.services["web"].builds && !rendered.services["db"].builds);
+        assert_eq!(rendered.services["db"].image.as_deref(), Some("pg"));
+        assert!(!format!("{state:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn each_way_to_fail_says_why() {
+        let unreadable = |code, stdout: &str, stderr: &str| match read(
+            &outcome(code, stdout, stderr),
+            Timestamp::UNIX_EPOCH,
+        ) {
+            FilesState::Unreadable(why) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(unreadable(70, "", "sh: 1: cd: can't cd to /srv/x").contains("can't cd to /srv/x"));
+        assert!(unreadable(71, "/srv/x/compose.yaml\n", "").starts_with("/srv/x/compose.yaml"));
+        assert_eq!(
+            unreadable(
+                73,
+                "2.26.1\n",
+                "warning\nvalidating /tmp/bad.yaml: services.a Additional property foo is not allowed\n"
+            ),
+            "validating /tmp/bad.yaml: services.a Additional property foo is not allowed"
+        );
+        let unknown = |code, stderr: &str| {
+            matches!(
+                read(&outcome(code, "", stderr), Timestamp::UNIX_EPOCH),
+                FilesState::Unknown(_)
+            )
+        };
+        assert!(unknown(72, "docker: 'compose' is not a docker command."));
+        assert!(unknown(0, ""));
+        assert!(unknown(9, ""));
+    }
+
+    #[tokio::test]
+    async fn a_project_from_standard_input_has_no_files() {
+        for files in [&["-"][..], &["/a.yaml", "-"], &[]] {
+            let state = render(
+                &Place::Here,
+                &["docker".to_owned()],
+                &recipe(files),
+                &"blog".into(),
+            )
+            .await;
+            assert!(matches!(state, FilesState::Unreadable(_)), "{files:?}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_quoted() {
+        let docker = ["sudo", "-n", "docker"].map(str::to_owned);
+        let script = script(&docker, &recipe(&["/srv/my blog/a'b.yaml"]), &"blog".into());
+        assert!(script.starts_with("cd '/srv/my blog' || exit 70\n"));
+        assert!(script.contains("-f '/srv/my blog/a'\\''b.yaml' config --format json"));
+        assert!(script.contains("sudo -n docker compose -p blog --project-directory '/srv/my blog' --profile '*' --env-file /srv/prod.env"));
+    }
+}
