@@ -2,6 +2,7 @@
 
 pub mod arguments;
 mod config;
+pub mod doctor;
 pub mod exit;
 pub mod keys;
 mod manual;

@@ -47,7 +47,7 @@ pub fn report(model: &Model, selection: &Selection<'_>, now: Timestamp) -> Strin
         services.row([
             service.key.to_string(),
             service.reference.clone(),
-            service.life(),
+            life(selection, service),
             service.running.short().to_owned(),
             service
                 .registry
@@ -71,11 +71,6 @@ pub fn report(model: &Model, selection: &Selection<'_>, now: Timestamp) -> Strin
 
 fn about_host(host: &HostModel, now: Timestamp) -> String {
     let mut parts = Vec::new();
-    if let Some(away) = host.failure() {
-        parts.push(away.to_string());
-    } else if host.state() != HostState::Up {
-        parts.push("has not answered".to_owned());
-    }
     if let Some(milliseconds) = host.rtt_ms.filter(|_| host.state() == HostState::Up) {
         parts.push(format!("{milliseconds} ms"));
     }
@@ -85,12 +80,27 @@ fn about_host(host: &HostModel, now: Timestamp) -> String {
         parts.push(engine.store.word().to_owned());
         parts.push(engine.platform.to_string());
         if host.away().is_some() {
-            parts.push(
-                format!("seen {} ago", age(now, observation.at)).replace("now ago", "just now"),
-            );
+            let seen = format!("seen {} ago", age(now, observation.at));
+            parts.push(seen.replace("now ago", "just now"));
         }
     }
+    if let Some(failure) = host.failure() {
+        parts.push(failure.to_string());
+    } else if host.state() != HostState::Up {
+        parts.push("it has not answered".to_owned());
+    }
     parts.join(", ")
+}
+
+/// Says how the service lives, or lived when its host was last seen.
+fn life(selection: &Selection<'_>, service: &ServiceView) -> String {
+    let mut hosts = selection.hosts.iter();
+    let host = hosts.find(|host| host.host.spec.name == service.key.host);
+    if host.is_some_and(|host| host.host.away().is_some()) {
+        format!("was {}", service.life())
+    } else {
+        service.life()
+    }
 }
 
 fn verdict(service: &ServiceView, now: Timestamp) -> String {
@@ -110,21 +120,20 @@ fn why(service: &ServiceView) -> String {
         parts.push(&service.why);
     }
     parts.extend(service.note.as_deref());
-    if matches!(
-        service.config,
-        ConfigState::Changed | ConfigState::Unreadable
-    ) {
-        parts.push(match service.config {
-            ConfigState::Changed => "config changed",
-            _ => "config unreadable",
-        });
-        parts.extend(service.config_why.as_deref().filter(|why| {
-            service
-                .note
-                .as_deref()
-                .is_none_or(|note| !note.contains(why))
-        }));
-    }
+    let config = match service.config {
+        ConfigState::Changed => "config changed",
+        ConfigState::Unreadable => "config unreadable",
+        ConfigState::Same | ConfigState::Unknown => return parts.join("; "),
+    };
+    let new = |why: &&str| {
+        let note = service.note.as_deref();
+        note.is_none_or(|note| !note.contains(*why))
+    };
+    let config = match service.config_why.as_deref().filter(new) {
+        Some(why) => format!("{config}: {why}"),
+        None => config.to_owned(),
+    };
+    parts.push(&config);
     parts.join("; ")
 }
 
