@@ -32,7 +32,7 @@ pub struct QuestionKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     pub key: QuestionKey,
-    /// Top digests that run already: if the tag names one of them no manifest needs to be read.
+    /// Top digests that all who use the reference run: if the tag names one of them no manifest needs to be read.
     pub running: Vec<TopDigest>,
     /// Top digests of running images whose platform manifest or presence in the registry decides.
     pub examine: Vec<TopDigest>,

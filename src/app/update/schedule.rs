@@ -2,6 +2,7 @@
 //!
 //! Delays are pure functions. They spread by name rather than by chance, so that a test sees the same as a user.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -140,6 +141,7 @@ fn ask_registries<M: Mode>(
     }
 }
 
+/// By reference: the digests that all who use it run, and those to be examined.
 type Wanted = BTreeMap<QuestionKey, (BTreeSet<TopDigest>, BTreeSet<TopDigest>)>;
 
 /// Gathers what all services of the fleet want to know of each reference.
@@ -183,16 +185,32 @@ fn gather_wanted(model: &Model, index: usize, wanted: &mut Wanted) {
             let Ok(reference) = facts.reference else {
                 continue;
             };
-            let tops = verdict::running_tops(&facts, reference);
-            let entry = wanted.entry(key).or_default();
+            let tops: BTreeSet<TopDigest> = verdict::running_tops(&facts, reference)
+                .into_iter()
+                .collect();
             // Where the engine does not tell the running manifest, or where the project builds the image itself,
             // the registry is asked about the running digest too.
             let no_manifest =
                 facts.store == ImageStore::Containerd && facts.container.manifest.is_none();
-            if no_manifest || builds == Some(true) {
-                entry.1.extend(tops.iter().cloned());
+            let examine = no_manifest || builds == Some(true);
+            match wanted.entry(key) {
+                Entry::Vacant(entry) => {
+                    let examined = if examine {
+                        tops.clone()
+                    } else {
+                        BTreeSet::new()
+                    };
+                    entry.insert((tops, examined));
+                }
+                Entry::Occupied(mut entry) => {
+                    let (running, examined) = entry.get_mut();
+                    if examine {
+                        examined.extend(tops.iter().cloned());
+                    }
+                    // One container that runs something else is enough to need the manifest.
+                    running.retain(|top| tops.contains(top));
+                }
             }
-            entry.0.extend(tops);
         }
     }
 }
