@@ -18,3 +18,4 @@ pub mod adapters;
 pub mod app;
 pub mod cli;
 pub mod core;
+pub mod demo;
