@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::app::msg::{EngineEvent, Msg};
+use crate::app::msg::Msg;
 use crate::core::image::ImageRef;
 use crate::core::names::{ContainerId, HostName};
+use crate::core::watch::EngineEvent;
 
 use super::Demo;
 use super::hosts::Turn;
