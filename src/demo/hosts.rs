@@ -312,8 +312,15 @@ impl Host {
         self.files.keys()
     }
 
-    /// Changes the life of a service's containers and returns their Ids.
-    pub fn turn(&mut self, service: &str, turn: Turn) -> Vec<ContainerId> {
+    /// Changes the life of a service's containers and returns them with the engine's word for it.
+    pub fn turn(&mut self, service: &str, turn: Turn) -> Vec<(ContainerId, &'static str)> {
+        let action = match (turn.state, turn.health) {
+            (Some(ContainerState::Running), _) => "start",
+            (Some(_), _) => "die",
+            (None, Some(Health::Unhealthy)) => "health_status: unhealthy",
+            (None, Some(Health::Healthy)) => "health_status: healthy",
+            (None, _) => "update",
+        };
         let mut changed = Vec::new();
         for container in &mut self.containers {
             if container.service != service || container.is_aside() {
@@ -327,39 +334,41 @@ impl Host {
                 .exit_code
                 .or(facts.exit_code)
                 .filter(|_| facts.state == ContainerState::Exited);
-            changed.push(facts.id.clone());
+            changed.push((facts.id.clone(), action));
         }
         changed
     }
 
-    /// Lets the host hold what a service's tag names; tells whether that changed anything.
-    pub fn pull(&mut self, service: &str, catalog: &Catalog) -> bool {
+    /// Lets the host hold what a service's tag names, and returns the reference if that changed anything.
+    pub fn pull(&mut self, service: &str, catalog: &Catalog) -> Option<ImageRef> {
         let references: BTreeSet<ImageRef> = self
             .containers
             .iter()
             .filter(|container| container.service == service)
             .map(|container| container.reference.clone())
             .collect();
-        let mut changed = false;
+        let mut changed = None;
         for reference in references {
             if let Some(build) = catalog.named(&reference)
                 && reference.digest().is_none()
             {
-                let before = self.tags.insert(reference, build.clone());
-                changed |= before != Some(build);
+                let before = self.tags.insert(reference.clone(), build.clone());
+                if before != Some(build) {
+                    changed = Some(reference);
+                }
             }
         }
         changed
     }
 
-    /// Makes a service's containers anew from a build, else from what the host holds; returns old and new Ids.
+    /// Makes a service's containers anew from a build, else from what the host holds; returns old and new ones.
     pub fn recreate(
         &mut self,
         service: &str,
         build: Option<&BuildName>,
         at: Moment,
         catalog: &Catalog,
-    ) -> Vec<ContainerId> {
+    ) -> Vec<(ContainerId, &'static str)> {
         let mut changed = Vec::new();
         for container in &mut self.containers {
             if container.service != service || container.is_aside() {
@@ -369,7 +378,7 @@ impl Host {
             let Some(build) = build.or(held).cloned() else {
                 continue;
             };
-            changed.push(container.facts.id.clone());
+            changed.push((container.facts.id.clone(), "destroy"));
             container.build = build.clone();
             container.generation += 1;
             container.created = at;
@@ -382,7 +391,7 @@ impl Host {
                 container.facts.health = Health::Healthy;
             }
             container.make(&self.engine, catalog);
-            changed.push(container.facts.id.clone());
+            changed.push((container.facts.id.clone(), "start"));
             if container.reference.digest().is_none() {
                 self.tags.insert(container.reference.clone(), build);
             }

@@ -8,7 +8,8 @@ use crate::core::names::{ContainerId, HostName};
 use crate::core::watch::EngineEvent;
 
 use super::Demo;
-use super::hosts::Turn;
+use super::catalog::Catalog;
+use super::hosts::{Host, Turn};
 use super::scenario::{Happening, StepEntry};
 use super::units::Moment;
 
@@ -104,28 +105,41 @@ pub fn happen(demo: &mut Demo, at: Duration, what: &Happening) -> Vec<Msg> {
                 exit_code: *exit_code,
                 restarts: *restarts,
             };
-            on_host(demo, service, |host, _| (host.turn(service, turn), false))
+            on_host(demo, service, |host, _| Changes {
+                containers: host.turn(service, turn),
+                pulled: None,
+            })
         }
-        Happening::ServicePulled { service } => on_host(demo, service, |host, catalog| {
-            (Vec::new(), host.pull(service, catalog))
+        Happening::ServicePulled { service } => on_host(demo, service, |host, catalog| Changes {
+            containers: Vec::new(),
+            pulled: host.pull(service, catalog),
         }),
         Happening::ServiceRecreated { service, runs } => {
             let build = runs.as_ref().and_then(|runs| runs.parse().ok());
             on_host(demo, service, |host, catalog| {
-                let pulled = build.is_none() && host.pull(service, catalog);
+                let pulled = build.is_none().then(|| host.pull(service, catalog));
                 let now = Moment::after(at);
-                let changed = host.recreate(service, build.as_ref(), now, catalog);
-                (changed, pulled)
+                Changes {
+                    containers: host.recreate(service, build.as_ref(), now, catalog),
+                    pulled: pulled.flatten(),
+                }
             })
         }
     }
+}
+
+/// What was changed on a host: containers and the engine's word for each, and an image that was pulled.
+#[derive(Debug, Default)]
+pub struct Changes {
+    pub containers: Vec<(ContainerId, &'static str)>,
+    pub pulled: Option<ImageRef>,
 }
 
 /// Changes something on the host of a service; the engine reports it where the host can be reached.
 fn on_host(
     demo: &mut Demo,
     service: &str,
-    change: impl FnOnce(&mut super::hosts::Host, &super::catalog::Catalog) -> (Vec<ContainerId>, bool),
+    change: impl FnOnce(&mut Host, &Catalog) -> Changes,
 ) -> Vec<Msg> {
     let name = service.split('/').next().unwrap_or_default();
     let found = demo
@@ -135,13 +149,24 @@ fn on_host(
     let Some(host) = found else {
         return Vec::new();
     };
-    let (containers, images) = change(host, &demo.catalog);
+    let changes = change(host, &demo.catalog);
     if host.failure.is_some() {
         return Vec::new();
     }
-    let events = containers.into_iter().map(EngineEvent::Container);
-    events
-        .chain(images.then_some(EngineEvent::Image))
+    let containers = changes
+        .containers
+        .into_iter()
+        .map(|(id, action)| EngineEvent::Container {
+            id,
+            action: action.to_owned(),
+            exit_code: (action == "die").then_some(0),
+        });
+    let images = changes.pulled.map(|reference| EngineEvent::Image {
+        name: reference.familiar(),
+        action: "pull".to_owned(),
+    });
+    containers
+        .chain(images)
         .map(|event| Msg::Event {
             host: host.spec.name.clone(),
             event,

@@ -1,5 +1,7 @@
 //! What carries out effects: the real machines, or a demo fleet.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::app::effect::{Effect, Look};
@@ -61,23 +63,25 @@ pub fn carry_out<M: Hands<W>, W: World>(
 
 /// The demo fleet in place of machines.
 pub struct DemoWorld {
-    demo: Demo,
+    demo: Arc<Mutex<Demo>>,
     queue: Queue,
 }
 
 impl DemoWorld {
     /// Lets the demo begin: what happens there by itself is put into the queue in its time.
     pub fn new(demo: Demo, queue: Queue) -> Self {
-        for (delay, msg) in demo.script() {
-            send_later(&queue, delay, msg);
-        }
+        // A closed queue means that the program ends.
+        let _ = queue.send(Msg::Restored(Box::new(demo.memory())));
+        let demo = Arc::new(Mutex::new(demo));
+        tokio::spawn(happen(Arc::clone(&demo), queue.clone()));
         Self { demo, queue }
     }
 }
 
 impl World for DemoWorld {
     fn look(&mut self, look: Look, now: Now) {
-        for (delay, msg) in self.demo.answer(&look, now) {
+        let answers = lock(&self.demo).answer(&look, now);
+        for (delay, msg) in answers {
             send_later(&self.queue, delay, msg);
         }
     }
@@ -85,6 +89,27 @@ impl World for DemoWorld {
     fn remember(&mut self, _: Memory) {}
 
     async fn close(&mut self) {}
+}
+
+/// Sends what happens in the demo by itself, each thing in its time.
+async fn happen(demo: Arc<Mutex<Demo>>, queue: Queue) {
+    let start = tokio::time::Instant::now();
+    loop {
+        let Some(next) = lock(&demo).next_event() else {
+            return;
+        };
+        tokio::time::sleep_until(start + next).await;
+        let messages = lock(&demo).world_events(next);
+        for (_, msg) in messages {
+            if queue.send(msg).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn lock(demo: &Mutex<Demo>) -> MutexGuard<'_, Demo> {
+    demo.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn send_later(queue: &Queue, delay: std::time::Duration, msg: Msg) {
