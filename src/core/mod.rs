@@ -4,6 +4,7 @@
 
 pub mod age;
 pub mod candidates;
+pub mod build_log;
 pub mod digest;
 pub mod engine;
 pub mod environment;

@@ -1,0 +1,180 @@
+//! The classic builder: `Step 3/8 : COPY src .`, ` ---> Using cache`.
+//!
+//! It has no vertices and no times. Its steps are kept as vertices all the same, numbered as it numbers them; what it
+//! runs writes to the log without any mark, so only lines that fit the state are believed.
+
+use super::model::Format;
+use super::open::{End, Open};
+
+/// What a line of the classic builder says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    Step {
+        number: u32,
+        total: Option<u32>,
+        instruction: &'a [u8],
+    },
+    Cached,
+    /// `---> 5ae44c357a60`: the layer that a step made, or removed its container.
+    Made,
+    Built(&'a [u8]),
+    Tagged(&'a [u8]),
+    Failed(&'a [u8]),
+}
+
+/// Reads a line of the classic builder.
+pub(super) fn read(line: &[u8]) -> Option<Line<'_>> {
+    let text = line.trim_ascii();
+    match text.first()? {
+        b'S' => {
+            if let Some(rest) = text.strip_prefix(b"Step ") {
+                return step(rest);
+            }
+            if let Some(id) = text.strip_prefix(b"Successfully built ") {
+                return Some(Line::Built(id));
+            }
+            text.strip_prefix(b"Successfully tagged ").map(Line::Tagged)
+        }
+        b'-' => {
+            let rest = text.strip_prefix(b"---> ")?;
+            if rest == b"Using cache" {
+                return Some(Line::Cached);
+            }
+            (rest.len() == 12 && rest.iter().all(u8::is_ascii_hexdigit)).then_some(Line::Made)
+        }
+        b'T' => {
+            let named = text.starts_with(b"The command '") || text.starts_with(b"The command \"");
+            (named && memchr::memmem::find(text, b"returned a non-zero code: ").is_some())
+                .then_some(Line::Failed(text))
+        }
+        b'C' | b'A' => (text.starts_with(b"COPY failed: ") || text.starts_with(b"ADD failed: "))
+            .then_some(Line::Failed(text)),
+        b'E' => {
+            let rest = text.strip_prefix(b"Error response from daemon: ")?;
+            Some(Line::Failed(rest))
+        }
+        _ => None,
+    }
+}
+
+/// Tells whether the line fits where the build stands.
+pub(super) fn fits(open: &Open, line: &Line<'_>) -> bool {
+    match line {
+        Line::Step { number, .. } => *number == open.current + 1,
+        _ => true,
+    }
+}
+
+/// Adds a line to a build of the classic builder.
+pub(super) fn add(open: &mut Open, line: Line<'_>) {
+    open.format = Format::Classic;
+    match line {
+        Line::Step {
+            number,
+            instruction,
+            ..
+        } => {
+            end_step(open);
+            open.header(number, instruction);
+        }
+        Line::Cached => {
+            if let Some(vertex) = open.vertex(open.current) {
+                vertex.cached = true;
+                vertex.end = End::Done;
+            }
+        }
+        Line::Made => end_step(open),
+        Line::Built(id) => {
+            end_step(open);
+            open.result(1, id);
+            open.evidence = super::open::Evidence::Built;
+        }
+        Line::Tagged(image) => open.image(image),
+        Line::Failed(reason) => {
+            if open
+                .find(open.current)
+                .is_some_and(|vertex| vertex.end == End::Open)
+            {
+                open.error(open.current, reason);
+            }
+            if open.trailer.is_none() && open.evidence != super::open::Evidence::Built {
+                open.trailer = Some(super::open::cut(reason).to_vec());
+            }
+        }
+    }
+}
+
+fn end_step(open: &mut Open) {
+    let current = open.current;
+    if let Some(vertex) = open.vertex(current)
+        && vertex.end == End::Open
+    {
+        vertex.end = End::Done;
+    }
+}
+
+/// Reads `3/8 : COPY src .`, or `3 : COPY src .` of the oldest versions.
+fn step(rest: &[u8]) -> Option<Line<'_>> {
+    let colon = memchr::memmem::find(&rest[..rest.len().min(16)], b" : ")?;
+    let places = std::str::from_utf8(&rest[..colon]).ok()?;
+    let (number, total) = match places.split_once('/') {
+        Some((number, total)) => (number, Some(total.parse().ok()?)),
+        None => (places, None),
+    };
+    let instruction = rest[colon + 3..].trim_ascii();
+    if !instruction.first().is_some_and(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    Some(Line::Step {
+        number: number.parse().ok().filter(|number| *number > 0)?,
+        total,
+        instruction,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_classic_builder_are_told() {
+        assert_eq!(
+            read(b"Step 3/8 : COPY src ."),
+            Some(Line::Step {
+                number: 3,
+                total: Some(8),
+                instruction: b"COPY src ."
+            })
+        );
+        assert_eq!(
+            read(b"Step 3 : RUN x"),
+            Some(Line::Step {
+                number: 3,
+                total: None,
+                instruction: b"RUN x"
+            })
+        );
+        assert_eq!(read(b" ---> Using cache"), Some(Line::Cached));
+        assert_eq!(read(b" ---> 5ae44c357a60"), Some(Line::Made));
+        assert_eq!(
+            read(b"Successfully tagged sem/bkl:1"),
+            Some(Line::Tagged(b"sem/bkl:1"))
+        );
+        assert_eq!(
+            read(b"The command '/bin/sh -c x' returned a non-zero code: 3"),
+            Some(Line::Failed(
+                b"The command '/bin/sh -c x' returned a non-zero code: 3"
+            ))
+        );
+        for line in [
+            "Step 3/8: x",
+            "Step #0: x",
+            "Step one : x",
+            "Step 0/3 : RUN",
+            " ---> Running in 4abf11f759de",
+            "Steps",
+        ] {
+            assert_eq!(read(line.as_bytes()), None, "{line}");
+        }
+    }
+}

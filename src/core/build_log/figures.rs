@@ -1,0 +1,541 @@
+//! From what was heard of a build to its figures and its end.
+
+use std::collections::HashMap;
+
+use super::decode::text;
+use super::model::Status;
+use super::model::{
+    Base, Build, CacheSource, Format, PlatformSteps, Step, StepState, Steps, Vertices,
+};
+use super::name::{self, Kind, Name};
+use super::open::{End, Evidence, Open, Vertex};
+use super::stamp::{self, Moment};
+use super::tail::is_cancel;
+
+/// How many targets, platforms and base images of one build are told apart.
+const TARGETS: usize = 64;
+const TEXT: usize = 4096;
+
+/// What stands around a build when it is judged.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Around<'a> {
+    /// The lane that it was heard in.
+    pub job: &'a [u8],
+    /// Something else follows, so no more can come.
+    pub over: bool,
+    /// The exit status of the command, where it is known.
+    pub exit: Option<i32>,
+}
+
+/// Tells whether the lines heard are a build of an image at all: a builder that is set up is none.
+pub(super) fn is_build(open: &Open) -> bool {
+    if open.format == Format::Classic {
+        return !open.is_empty();
+    }
+    open.vertices.iter().any(|vertex| {
+        let name = open.text(vertex.name);
+        if name.first() != Some(&b'[') {
+            return false;
+        }
+        let Ok(name) = std::str::from_utf8(name) else {
+            return true;
+        };
+        let name = name::parse(name);
+        match name.kind {
+            Kind::Step | Kind::From => true,
+            Kind::Internal => [
+                "load build definition",
+                "load remote build context",
+                "load git source",
+                "load metadata",
+            ]
+            .iter()
+            .any(|work| name.instruction.starts_with(work)),
+            _ => false,
+        }
+    })
+}
+
+/// Works the figures out.
+pub(super) fn build(open: &Open, around: Around<'_>) -> Build {
+    let names: Vec<String> = open
+        .vertices
+        .iter()
+        .map(|vertex| text(open.text(vertex.name), TEXT))
+        .collect();
+    let parsed: Vec<Name<'_>> = names.iter().map(|name| parse(open.format, name)).collect();
+    let facts = Facts::new(open, &parsed);
+    let (status, error) = facts.end(around);
+    let mut found = Build {
+        status,
+        format: open.format,
+        job: (!around.job.is_empty()).then(|| text(around.job.trim_ascii(), 200)),
+        targets: Vec::new(),
+        line: open.line,
+        started: None,
+        seconds: None,
+        steps: Steps::default(),
+        vertices: None,
+        platforms: Vec::new(),
+        missed_seconds: None,
+        first_miss: None,
+        why_missed: None,
+        cache_sources: Vec::new(),
+        bases: Vec::new(),
+        fetched_base: 0,
+        fetched_cache: 0,
+        pushed: None,
+        images: images(open),
+        digest: open.digest.as_ref().map(|(_, digest)| text(digest, 100)),
+        revision: open.revision.as_ref().map(|revision| text(revision, 100)),
+        warnings: open.warnings,
+        warning_list: open
+            .warning_list
+            .iter()
+            .map(|warning| text(warning, TEXT))
+            .collect(),
+        error,
+        step_list: Vec::new(),
+        head_missing: open.format != Format::Rawjson && open.find(1).is_none(),
+        interleaved: open.interleaved,
+        unread: open.unread,
+        unread_sample: open.samples.iter().map(|line| text(line, 200)).collect(),
+    };
+    times(open, &mut found);
+    bytes(open, &parsed, &mut found);
+    steps(open, &names, &parsed, &mut found);
+    sources(open, &names, &parsed, &mut found);
+    if open.format != Format::Classic {
+        let count = |wanted: fn(&Vertex) -> bool| {
+            open.vertices.iter().filter(|vertex| wanted(vertex)).count()
+        };
+        found.vertices = Some(Vertices {
+            total: open.vertices.len(),
+            cached: count(|vertex| vertex.cached),
+            failed: count(|vertex| vertex.end == End::Error),
+            cancelled: count(|vertex| vertex.end == End::Cancelled),
+        });
+    }
+    found.first_miss = first_miss(&found.step_list);
+    found.why_missed = why_missed(&found);
+    found
+}
+
+/// Reads a name; the classic builder's have no brackets.
+fn parse(format: Format, name: &str) -> Name<'_> {
+    let mut parsed = name::parse(name);
+    if format == Format::Classic {
+        parsed.instruction = name;
+        parsed.kind = if name.len() >= 5 && name.as_bytes()[..5].eq_ignore_ascii_case(b"FROM ") {
+            Kind::From
+        } else {
+            Kind::Step
+        };
+    }
+    parsed
+}
+
+fn times(open: &Open, found: &mut Build) {
+    let Some(first) = open.first.as_ref().and_then(stamp::Stamp::moment) else {
+        return;
+    };
+    if let Moment::Absolute(started) = first {
+        found.started = Some(started);
+    }
+    found.seconds = open
+        .last
+        .as_ref()
+        .and_then(stamp::Stamp::moment)
+        .and_then(|last| stamp::between(first, last));
+}
+
+fn bytes(open: &Open, parsed: &[Name<'_>], found: &mut Build) {
+    for pull in &open.pulls {
+        let Some(name) = parsed.get(pull.vertex as usize) else {
+            continue;
+        };
+        match name.kind {
+            _ if pull.push => *found.pushed.get_or_insert(0) += pull.bytes,
+            Kind::From => found.fetched_base += pull.bytes,
+            Kind::Step => found.fetched_cache += pull.bytes,
+            Kind::Export | Kind::CacheExport => *found.pushed.get_or_insert(0) += pull.bytes,
+            _ => {}
+        }
+    }
+}
+
+/// Returns the bytes fetched for each vertex.
+fn fetched(open: &Open) -> Vec<u64> {
+    let mut fetched = vec![0; open.vertices.len()];
+    for pull in open.pulls.iter().filter(|pull| !pull.push) {
+        if let Some(sum) = fetched.get_mut(pull.vertex as usize) {
+            *sum += pull.bytes;
+        }
+    }
+    fetched
+}
+
+fn steps(open: &Open, names: &[String], parsed: &[Name<'_>], found: &mut Build) {
+    let fetched = fetched(open);
+    let mut missed = 0.0;
+    let mut before_from = true;
+    for (at, (vertex, name)) in open.vertices.iter().zip(parsed).enumerate() {
+        if let Some(target) = name.target
+            && found.targets.len() < TARGETS
+            && !found.targets.iter().any(|known| known == target)
+        {
+            found.targets.push(target.to_string());
+        }
+        before_from &= name.kind != Kind::From;
+        if name.kind == Kind::From {
+            if let Some(reference) = name::base_reference(name) {
+                add_base(found, reference, fetched[at]);
+            }
+            continue;
+        }
+        // The classic builder also numbers the ARGs before the first FROM, which no cache can hit.
+        if name.kind != Kind::Step || (open.format == Format::Classic && before_from) {
+            continue;
+        }
+        let state = state(vertex);
+        count(&mut found.steps, vertex);
+        if let Some(platform) = name.target_platform() {
+            let room = found.platforms.len() < TARGETS;
+            match found
+                .platforms
+                .iter_mut()
+                .find(|known| known.platform == platform)
+            {
+                Some(known) => count(&mut known.steps, vertex),
+                None if room => {
+                    let mut steps = Steps::default();
+                    count(&mut steps, vertex);
+                    found.platforms.push(PlatformSteps { platform, steps });
+                }
+                None => {}
+            }
+        }
+        if state == StepState::Executed && vertex.seconds > 0.0 {
+            missed += vertex.seconds;
+        }
+        found.step_list.push(Step {
+            number: vertex.number,
+            name: names[at].clone(),
+            state,
+            ran: vertex.ran,
+            seconds: (vertex.seconds >= 0.0).then_some(vertex.seconds),
+            fetched: fetched[at],
+        });
+    }
+    found.step_list.sort_by_key(|step| step.number);
+    if open.format != Format::Classic {
+        // Tenths of seconds are all that plain logs tell; sums of them carry noise.
+        found.missed_seconds = Some((missed * 1000.0).round() / 1000.0);
+    }
+}
+
+fn add_base(found: &mut Build, reference: String, fetched: u64) {
+    let room = found.bases.len() < TARGETS;
+    match found
+        .bases
+        .iter_mut()
+        .find(|base| base.reference == reference)
+    {
+        Some(base) => base.fetched += fetched,
+        None if room => found.bases.push(Base { reference, fetched }),
+        None => {}
+    }
+}
+
+fn state(vertex: &Vertex) -> StepState {
+    match vertex.end {
+        End::Error => StepState::Failed,
+        End::Cancelled => StepState::Cancelled,
+        _ if vertex.cached => StepState::Cached,
+        End::Done => StepState::Executed,
+        End::Open => StepState::Open,
+    }
+}
+
+fn count(steps: &mut Steps, vertex: &Vertex) {
+    steps.total += 1;
+    steps.cached += usize::from(vertex.cached);
+    match vertex.end {
+        End::Error => steps.failed += 1,
+        End::Cancelled => steps.cancelled += 1,
+        End::Done if !vertex.cached => steps.executed += 1,
+        End::Done | End::Open => {}
+    }
+}
+
+fn sources(open: &Open, names: &[String], parsed: &[Name<'_>], found: &mut Build) {
+    for (at, vertex) in open.vertices.iter().enumerate() {
+        if parsed[at].kind != Kind::CacheImport {
+            continue;
+        }
+        let Some(reference) = name::cache_reference(&names[at]) else {
+            continue;
+        };
+        let error = match vertex.end {
+            End::Done => None,
+            End::Error => Some(text(open.text(vertex.error), TEXT)),
+            End::Cancelled => Some("cancelled".to_string()),
+            End::Open => continue,
+        };
+        found.cache_sources.push(CacheSource {
+            reference: reference.to_string(),
+            error,
+        });
+    }
+    for (reference, error) in &open.local_sources {
+        found.cache_sources.push(CacheSource {
+            reference: text(reference, TEXT),
+            error: Some(text(error, TEXT)),
+        });
+    }
+}
+
+fn images(open: &Open) -> Vec<String> {
+    let told = if open.images.is_empty() {
+        &open.tags
+    } else {
+        &open.images
+    };
+    told.iter().map(|image| text(image, 600)).collect()
+}
+
+/// Finds the step that missed first: the lowest number, or what stands before it in its own stage.
+fn first_miss(steps: &[Step]) -> Option<usize> {
+    let missed = |step: &Step| match step.state {
+        StepState::Executed | StepState::Failed => true,
+        StepState::Open => step.ran,
+        StepState::Cached | StepState::Cancelled => false,
+    };
+    let Some(first) = steps.iter().position(missed) else {
+        return steps
+            .iter()
+            .position(|step| step.state == StepState::Cancelled);
+    };
+    let parts = steps[first].parts();
+    let place = |step: &Step| {
+        let other = step.parts();
+        let same = (other.target, other.platform, other.stage)
+            == (parts.target, parts.platform, parts.stage);
+        other.place.filter(|_| same).map(|(place, _)| place)
+    };
+    let missed = steps.iter().enumerate().filter(|(_, step)| missed(step));
+    let before = missed
+        .filter_map(|(at, step)| Some((place(step)?, at)))
+        .min();
+    Some(before.map_or(first, |(_, at)| at))
+}
+
+fn why_missed(found: &Build) -> Option<String> {
+    if found.steps.cached == found.steps.total {
+        return None;
+    }
+    if let Some((source, error)) = found
+        .cache_sources
+        .iter()
+        .find_map(|source| Some((source, source.error.as_ref()?)))
+    {
+        return Some(format!(
+            "the cache could not be imported from {}: {error}",
+            source.reference
+        ));
+    }
+    let source = found.cache_sources.first()?;
+    (found.steps.cached == 0).then(|| {
+        format!(
+            "the cache was imported from {}, but no step hit it: it may be empty",
+            source.reference
+        )
+    })
+}
+
+/// What decides how a build ended.
+struct Facts<'a> {
+    open: &'a Open,
+    parsed: &'a [Name<'a>],
+    exported: bool,
+    cache_exported: bool,
+    quiet: bool,
+    unfinished_stage: bool,
+}
+
+impl<'a> Facts<'a> {
+    fn new(open: &'a Open, parsed: &'a [Name<'a>]) -> Self {
+        let done = |kind: Kind| {
+            open.vertices
+                .iter()
+                .zip(parsed)
+                .any(|(vertex, name)| name.kind == kind && vertex.end == End::Done)
+        };
+        Self {
+            open,
+            parsed,
+            exported: done(Kind::Export),
+            cache_exported: done(Kind::CacheExport),
+            quiet: open.is_quiet(),
+            unfinished_stage: unfinished_stage(parsed),
+        }
+    }
+
+    /// The result was written and nothing is under way.
+    fn complete(&self) -> bool {
+        self.quiet
+            && (self.cache_exported
+                || (self.exported && !(self.unfinished_stage && self.has_targets())))
+    }
+
+    fn has_targets(&self) -> bool {
+        self.parsed.iter().any(|name| name.target.is_some())
+    }
+
+    fn end(&self, around: Around<'_>) -> (Status, Option<String>) {
+        let open = self.open;
+        let failed = |reason: &[u8]| (Status::Failed, Some(text(reason, TEXT)));
+        let cancelled = |reason: &[u8]| (Status::Cancelled, Some(text(reason, TEXT)));
+        let errors: Vec<&[u8]> = self.errors().collect();
+        let real = errors.iter().find(|error| !is_cancel(error));
+        if let Some(trailer) = &open.trailer {
+            return match (is_cancel(trailer), real) {
+                (true, None) => cancelled(trailer),
+                (true, Some(error)) => failed(error),
+                (false, _) => failed(trailer),
+            };
+        }
+        if let Some(error) = real {
+            return failed(error);
+        }
+        if let Some(error) = errors.first() {
+            return cancelled(error);
+        }
+        let evidence = match around.exit {
+            Some(0) => Evidence::Built,
+            Some(130) => Evidence::Cancelled,
+            Some(status) => Evidence::Exit(status),
+            None => open.evidence,
+        };
+        let classic_built = open.format == Format::Classic && open.evidence == Evidence::Built;
+        if self.complete() || classic_built || evidence == Evidence::Built {
+            return (Status::Succeeded, None);
+        }
+        if evidence == Evidence::Cancelled
+            || open
+                .vertices
+                .iter()
+                .any(|vertex| vertex.end == End::Cancelled)
+        {
+            return cancelled(b"interrupted");
+        }
+        let worked = self
+            .parsed
+            .iter()
+            .any(|name| matches!(name.kind, Kind::Step | Kind::From));
+        if let Evidence::Exit(status) = evidence
+            && status != 0
+            && (!self.quiet || self.unfinished_stage || !worked)
+        {
+            return failed(format!("exit status {status}").as_bytes());
+        }
+        let over = around.over || evidence != Evidence::None;
+        match (self.quiet, over) {
+            (false, true) => failed(self.stopped_in().as_bytes()),
+            (false, false) => (Status::Running, None),
+            (true, true) if worked && open.format != Format::Classic => (Status::Succeeded, None),
+            (true, true) => failed(b"the log of the build stops before its result"),
+            (true, false) if open.no_output && worked && !self.unfinished_stage => {
+                (Status::Succeeded, None)
+            }
+            (true, false) => (Status::Running, None),
+        }
+    }
+
+    /// The errors that make a build fail.
+    fn errors(&self) -> impl Iterator<Item = &'a [u8]> {
+        let open = self.open;
+        // An optional cache export may fail without the build: then no trailer says so and the result is there.
+        let forgiven = self.exported && self.quiet && open.evidence != Evidence::None;
+        open.vertices
+            .iter()
+            .zip(self.parsed)
+            .filter_map(move |(vertex, name)| {
+                let counts = match name.kind {
+                    Kind::CacheImport | Kind::Auth => false,
+                    Kind::CacheExport => !forgiven,
+                    _ => true,
+                };
+                (counts && vertex.end == End::Error).then(|| open.text(vertex.error))
+            })
+    }
+
+    fn stopped_in(&self) -> String {
+        let open = self
+            .open
+            .vertices
+            .iter()
+            .filter(|vertex| vertex.end == End::Open);
+        let last = open
+            .last()
+            .map(|vertex| text(self.open.text(vertex.name), 200))
+            .unwrap_or_default();
+        format!("the log of the build stops inside {last}")
+    }
+}
+
+/// Tells whether some stage has shown an instruction, but not its last.
+///
+/// Targets and platforms are taken together, as a step that two of them share is shown for one only.
+fn unfinished_stage(parsed: &[Name<'_>]) -> bool {
+    let mut stages: HashMap<(&str, u32), u32> = HashMap::new();
+    for name in parsed {
+        if let Some((place, of)) = name.place {
+            let reached = stages
+                .entry((name.stage.unwrap_or_default(), of))
+                .or_default();
+            *reached = place.max(*reached);
+        }
+    }
+    stages.iter().any(|((_, of), reached)| reached < of)
+}
+
+/// Tells whether a build that is still open has written its result: what fails after that is not its fault.
+pub(super) fn is_complete(open: &mut Open) -> bool {
+    if let Some(known) = open.complete {
+        return known;
+    }
+    let complete = judge_complete(open);
+    open.complete = Some(complete);
+    complete
+}
+
+fn judge_complete(open: &Open) -> bool {
+    if open.format == Format::Classic {
+        return open.evidence == Evidence::Built;
+    }
+    let done = open.vertices.iter().any(|vertex| {
+        vertex.end == End::Done
+            && std::str::from_utf8(open.text(vertex.name)).is_ok_and(|name| {
+                matches!(name::parse(name).kind, Kind::Export | Kind::CacheExport)
+            })
+    });
+    done && open.is_quiet()
+        && !open
+            .vertices
+            .iter()
+            .any(|vertex| vertex.end == End::Error && !is_import(open, vertex))
+}
+
+fn is_import(open: &Open, vertex: &Vertex) -> bool {
+    std::str::from_utf8(open.text(vertex.name))
+        .is_ok_and(|name| name::parse(name).kind == Kind::CacheImport)
+}
+
+/// Tells whether a vertex that counts has failed, or one is still open.
+pub(super) fn is_troubled(open: &Open) -> bool {
+    open.vertices.iter().any(|vertex| {
+        matches!(vertex.end, End::Open | End::Cancelled)
+            || (vertex.end == End::Error && !is_import(open, vertex))
+    })
+}

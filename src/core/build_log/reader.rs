@@ -1,0 +1,454 @@
+//! From bytes to lines to speakers: the incremental front of the parser.
+//!
+//! Feeding in any portions gives the same result. Memory is bounded whatever comes. Most lines of a long log are the
+//! output of one running step or have nothing to do with a build; they are told by their first bytes alone.
+
+use super::decode::{self, Order};
+use super::lane::{Lane, Sink};
+use super::model::{Build, Reading};
+use super::stamp::{Stamp, clock_len, date_len};
+use super::unwrap::{Unwrapped, Unwrapper};
+
+/// The longest line that is held; what is beyond is not read.
+const LINE: usize = 1 << 20;
+/// How many speakers of one log are kept apart.
+const LANES: usize = 64;
+/// Finished builds that wait to be taken.
+const WAITING: usize = 10_000;
+
+/// Reads a build log in portions.
+///
+/// It never fails: what it cannot read is counted in [`Reading`], with a sample.
+#[derive(Debug, Default)]
+pub struct BuildLog {
+    /// The beginning of a line whose end has not come.
+    rest: Vec<u8>,
+    /// The rest of an overlong line is being passed over.
+    skipping: bool,
+    line_feeds: bool,
+    /// Lines end with carriage returns alone.
+    returns: bool,
+    order: Order,
+    decoded: Vec<u8>,
+    stripped: Vec<u8>,
+    unwrapper: Unwrapper,
+    lanes: Vec<Lane>,
+    current: usize,
+    quick: Quick,
+    builds: Vec<Build>,
+    reading: Reading,
+}
+
+/// What most of the next lines begin with.
+#[derive(Debug, Default)]
+struct Quick {
+    mode: Mode,
+    /// Bytes that are the same in every line: columns and the time down to the minute.
+    head: Vec<u8>,
+    /// How many bytes then differ: seconds and their fraction.
+    varying: usize,
+    /// Bytes that follow: the end of the time, and the number of the running vertex.
+    tail: Vec<u8>,
+    /// Where in the time the varying bytes stand, and the time of the last line.
+    patch: usize,
+    stamp: Option<Stamp>,
+    /// Lines that were passed over since the lane was last told.
+    passed: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Every line is looked at.
+    #[default]
+    Off,
+    /// A running vertex shows its output: such a line begins with its number and a time.
+    Output,
+    /// No build is under way: only a line that may begin one, or end a job, is looked at.
+    Idle,
+}
+
+impl BuildLog {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the next bytes of the log.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.reading.bytes += bytes.len() as u64;
+        let mut bytes = bytes;
+        if self.skipping || !self.rest.is_empty() {
+            let Some(end) = memchr::memchr(b'\n', bytes) else {
+                self.hold(bytes);
+                return;
+            };
+            self.hold(&bytes[..end]);
+            self.line_feeds = true;
+            self.skipping = false;
+            let line = std::mem::take(&mut self.rest);
+            self.raw_line(&line);
+            self.rest = line;
+            self.rest.clear();
+            bytes = &bytes[end + 1..];
+        }
+        let mut from = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let line = &bytes[from..end];
+            from = end + 1;
+            if self.quick.mode != Mode::Off && self.quick.passes(line) {
+                self.quick.passed += 1;
+            } else if line.len() > LINE {
+                self.reading.cut += 1;
+                self.raw_line(&line[..LINE]);
+            } else {
+                self.raw_line(line);
+            }
+        }
+        if from > 0 {
+            self.line_feeds = true;
+        }
+        self.hold(&bytes[from..]);
+    }
+
+    /// Returns the builds that ended since the last call, in the order in which they began.
+    pub fn take(&mut self) -> Vec<Build> {
+        let mut builds = std::mem::take(&mut self.builds);
+        builds.sort_by_key(|build| build.line);
+        builds
+    }
+
+    /// Returns the builds under way as they stand.
+    pub fn open(&mut self) -> Vec<Build> {
+        self.settle();
+        let mut builds: Vec<Build> = self.lanes.iter().flat_map(Lane::snapshot).collect();
+        builds.sort_by_key(|build| build.line);
+        builds
+    }
+
+    /// Returns how the reading went so far.
+    pub fn reading(&mut self) -> &Reading {
+        self.settle();
+        &self.reading
+    }
+
+    /// Reads what is left at the end of the log; `exit` is the status of the command that wrote it, if known.
+    ///
+    /// Returns the builds that were not taken yet. The log may be fed on: a new build then begins.
+    pub fn finish(&mut self, exit: Option<i32>) -> Vec<Build> {
+        if !self.rest.is_empty() {
+            let line = std::mem::take(&mut self.rest);
+            if !self.line_feeds && line.contains(&b'\r') && !decode::is_utf16(&line) {
+                self.returns = true;
+            }
+            self.raw_line(&line);
+        }
+        self.skipping = false;
+        self.settle();
+        let count = self.lanes.len();
+        for lane in &mut self.lanes {
+            let mut sink = Sink {
+                builds: &mut self.builds,
+                reading: &mut self.reading,
+                line: 0,
+                time: None,
+            };
+            // A command's status is that of its own build; among several speakers nobody knows whose it is.
+            lane.finish(false, exit.filter(|_| count == 1), &mut sink);
+        }
+        self.lanes.clear();
+        self.current = 0;
+        self.quick.mode = Mode::Off;
+        self.take()
+    }
+
+    /// Keeps the beginning of a line.
+    fn hold(&mut self, bytes: &[u8]) {
+        if self.skipping {
+            return;
+        }
+        let room = LINE - self.rest.len().min(LINE);
+        if bytes.len() <= room {
+            self.rest.extend_from_slice(bytes);
+            return;
+        }
+        self.rest.extend_from_slice(&bytes[..room]);
+        if !self.line_feeds && self.rest.contains(&b'\r') && !decode::is_utf16(&self.rest) {
+            // A file of carriage returns: read what is there, keep the last part, go on.
+            self.returns = true;
+            let held = std::mem::take(&mut self.rest);
+            let end = memchr::memrchr(b'\r', &held).map_or(held.len(), |at| at + 1);
+            self.raw_line(&held[..end]);
+            self.rest.extend_from_slice(&held[end..]);
+            self.hold(&bytes[room..]);
+        } else {
+            self.skipping = true;
+            self.reading.cut += 1;
+        }
+    }
+
+    fn raw_line(&mut self, line: &[u8]) {
+        if self.returns {
+            for part in line.split(|byte| *byte == b'\r') {
+                self.one_line(part);
+            }
+        } else {
+            self.one_line(line);
+        }
+    }
+
+    fn one_line(&mut self, line: &[u8]) {
+        self.settle();
+        self.reading.lines += 1;
+        let mut line = line;
+        let mut plain = true;
+        let mut decoded = std::mem::take(&mut self.decoded);
+        let mut stripped = std::mem::take(&mut self.stripped);
+        if decode::is_utf16(line) {
+            self.order = decode::utf16(line, self.order, &mut decoded);
+            line = &decoded;
+            plain = false;
+        }
+        while let [head @ .., b'\r'] = line {
+            line = head;
+        }
+        if memchr::memchr(0x1b, line).is_some() {
+            decode::without_escapes(line, &mut stripped);
+            line = &stripped;
+            plain = false;
+        }
+        self.text_line(line, plain, 0);
+        self.decoded = decoded;
+        self.stripped = stripped;
+    }
+
+    fn text_line(&mut self, line: &[u8], plain: bool, depth: u8) {
+        if line.first() != Some(&b'#') && memchr::memchr(b'#', line).is_some() {
+            self.unwrapper.learn(line);
+        }
+        let unwrapper = std::mem::take(&mut self.unwrapper);
+        let found = unwrapper.unwrap(line);
+        if depth == 0 && found.text.starts_with(b"{\"log\":\"") {
+            // The engine's own json-file log around each line.
+            if let Some(inner) = json_log(found.text) {
+                self.unwrapper = unwrapper;
+                for part in inner.split(|byte| *byte == b'\n') {
+                    if !part.is_empty() {
+                        self.text_line(part.trim_ascii_end(), false, 1);
+                    }
+                }
+                return;
+            }
+        }
+        let time = found.time.and_then(|(_, time)| Stamp::new(time));
+        self.select(found.lane);
+        let lane = &mut self.lanes[self.current];
+        let mut sink = Sink {
+            builds: &mut self.builds,
+            reading: &mut self.reading,
+            line: 0,
+            time,
+        };
+        sink.line = sink.reading.lines;
+        lane.step(found.step);
+        lane.line(found.text, &mut sink);
+        if self.builds.len() > WAITING {
+            let over = self.builds.len() - WAITING;
+            self.builds.drain(..over);
+            self.reading.dropped += over as u64;
+        }
+        if plain && depth == 0 {
+            self.prepare(line, &found);
+        } else {
+            self.quick.mode = Mode::Off;
+        }
+        self.unwrapper = unwrapper;
+    }
+
+    /// Turns to the lane of a line.
+    fn select(&mut self, key: [&[u8]; 2]) {
+        let is = |lane: &Lane| *lane.key[0] == *key[0] && *lane.key[1] == *key[1];
+        if self.lanes.get(self.current).is_some_and(is) {
+            return;
+        }
+        if let Some(at) = self.lanes.iter().position(is) {
+            self.current = at;
+            return;
+        }
+        if self.lanes.len() >= LANES {
+            let mut lane = self.lanes.remove(0);
+            let mut sink = Sink {
+                builds: &mut self.builds,
+                reading: &mut self.reading,
+                line: 0,
+                time: None,
+            };
+            lane.finish(true, None, &mut sink);
+        }
+        self.lanes.push(Lane::new(key));
+        self.current = self.lanes.len() - 1;
+    }
+
+    /// Tells the lane of the lines that were passed over.
+    fn settle(&mut self) {
+        let passed = std::mem::take(&mut self.quick.passed);
+        if passed == 0 {
+            return;
+        }
+        self.reading.lines += passed;
+        if let Some(lane) = self.lanes.get_mut(self.current) {
+            match self.quick.mode {
+                Mode::Output => lane.showed_until(self.quick.stamp),
+                Mode::Idle => lane.passed(passed),
+                Mode::Off => {}
+            }
+        }
+    }
+
+    /// Works out how the next lines can be told by their first bytes.
+    fn prepare(&mut self, line: &[u8], found: &Unwrapped<'_>) {
+        let lane = &mut self.lanes[self.current];
+        self.quick.mode = Mode::Off;
+        if !found.simple {
+            return;
+        }
+        if let Some(number) = lane.showing() {
+            self.quick.mode = Mode::Output;
+            self.quick.learn(line, found, Some(number));
+        } else if lane.is_idle() {
+            self.quick.mode = Mode::Idle;
+            self.quick.learn(line, found, None);
+        }
+    }
+}
+
+impl Quick {
+    /// Learns the form of a line.
+    fn learn(&mut self, line: &[u8], found: &Unwrapped<'_>, number: Option<u32>) {
+        let text_at = line.len() - found.text.len();
+        self.head.clear();
+        self.tail.clear();
+        self.varying = 0;
+        self.stamp = None;
+        if let Some((at, time)) = found.time {
+            // A line whose text is missing, and with it the blank before it, shows too little.
+            if text_at <= at + time.len() {
+                self.mode = Mode::Off;
+                return;
+            }
+            let fixed = if date_len(time) == Some(time.len()) {
+                17
+            } else {
+                6
+            };
+            let fixed = if fixed == 6 && clock_len(time) != Some(time.len()) {
+                time.len()
+            } else {
+                fixed
+            };
+            let zone = time
+                .iter()
+                .rev()
+                .take_while(|byte| !byte.is_ascii_digit())
+                .count();
+            let zone = if time[fixed.min(time.len())..]
+                .iter()
+                .any(|byte| matches!(byte, b'+' | b'-'))
+            {
+                6.min(time.len() - fixed)
+            } else {
+                zone
+            };
+            self.head.extend_from_slice(&line[..at + fixed]);
+            self.varying = time.len() - fixed - zone.min(time.len() - fixed);
+            self.patch = fixed;
+            self.stamp = Stamp::new(time);
+            self.tail
+                .extend_from_slice(&line[at + fixed + self.varying..text_at]);
+        } else {
+            self.head.extend_from_slice(&line[..text_at]);
+        }
+        if let Some(number) = number {
+            self.tail.push(b'#');
+            self.tail.extend_from_slice(number.to_string().as_bytes());
+            self.tail.push(b' ');
+        }
+    }
+
+    /// Tells a line that changes nothing but the time.
+    #[inline]
+    fn passes(&mut self, line: &[u8]) -> bool {
+        let varying_end = self.head.len() + self.varying;
+        let tail_end = varying_end + self.tail.len();
+        if line.len() < tail_end
+            || line[..self.head.len()] != *self.head
+            || line[varying_end..tail_end] != *self.tail
+        {
+            return false;
+        }
+        match self.mode {
+            Mode::Off => false,
+            Mode::Output => {
+                if !line.get(tail_end).is_some_and(u8::is_ascii_digit) {
+                    return false;
+                }
+                if let Some(stamp) = &mut self.stamp {
+                    let varying = &line[self.head.len()..varying_end];
+                    if !varying
+                        .iter()
+                        .all(|byte| byte.is_ascii_digit() || *byte == b'.')
+                    {
+                        return false;
+                    }
+                    stamp.patch(self.patch, varying);
+                }
+                true
+            }
+            Mode::Idle => {
+                let text = &line[tail_end..];
+                let Some(first) = text.first() else {
+                    return true;
+                };
+                !INTEREST[usize::from(*first)] && memchr::memchr3(b'#', b'\t', 0x1b, text).is_none()
+            }
+        }
+    }
+}
+
+/// The first bytes of lines that matter where no build is under way.
+///
+/// Digits begin a time, letters the words of a command, a job or another builder, the rest are marks of wrappers.
+const INTEREST: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b"\0#{[+$^: \t=>-0123456789/dSIEefmstCPJFTARWucrLVU\x1b\r";
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    let mut high = 0x80;
+    while high < 0x100 {
+        table[high] = true;
+        high += 1;
+    }
+    table
+};
+
+/// Reads `{"log":"text\n","stream":"stderr","time":"…"}`.
+fn json_log(line: &[u8]) -> Option<Vec<u8>> {
+    #[derive(serde::Deserialize)]
+    struct Entry {
+        log: String,
+        #[serde(default)]
+        time: String,
+    }
+    let entry: Entry = serde_json::from_slice(line).ok()?;
+    let mut out = Vec::with_capacity(entry.log.len() + 40);
+    for part in entry.log.split('\n').filter(|part| !part.is_empty()) {
+        if !entry.time.is_empty() {
+            out.extend_from_slice(entry.time.as_bytes());
+            out.push(b' ');
+        }
+        out.extend_from_slice(part.as_bytes());
+        out.push(b'\n');
+    }
+    Some(out)
+}
