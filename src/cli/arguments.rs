@@ -125,6 +125,9 @@ pub enum Command {
     /// Read, check and explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Cache statistics of builds
+    #[command(subcommand)]
+    Builds(BuildsCommand),
     /// List the console's keys and commands
     Keys,
     /// Print completions for a shell
@@ -147,6 +150,20 @@ pub enum ConfigCommand {
     Example,
     /// Print the JSON schema, for editors
     Schema,
+}
+
+/// What can be done with build logs.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum BuildsCommand {
+    /// Read build logs: what hit the cache, what missed first and what that cost
+    Parse {
+        /// The logs, `-` for standard input
+        #[arg(value_name = "FILE", default_value = "-")]
+        files: Vec<PathBuf>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[cfg(test)]

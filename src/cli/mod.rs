@@ -1,6 +1,7 @@
 //! The command line: the same core as the console, without a screen.
 
 pub mod arguments;
+pub mod builds;
 mod config;
 pub mod doctor;
 pub mod exit;
@@ -55,6 +56,7 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
         return Ok(Exit::Usage);
     };
     match command {
+        Command::Builds(command) => builds::run(command, output),
         Command::Config(command) => config::run(*command, general, &paths, output),
         Command::Completions { shell } => manual::completions(*shell, output),
         Command::Man => manual::man(output),

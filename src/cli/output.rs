@@ -43,6 +43,14 @@ impl<'a> Output<'a> {
         })
     }
 
+    /// Hands out the place where answers go, for one too long to be held.
+    pub fn stream(
+        &mut self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failed> {
+        self.write(write)
+    }
+
     /// Says something about the answer, beside it.
     pub fn say(&mut self, words: impl fmt::Display) {
         let words = words.to_string();
