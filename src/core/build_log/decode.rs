@@ -11,8 +11,9 @@ use std::borrow::Cow;
 /// begins with a byte order mark; none of this happens in other encodings of a log.
 pub(super) fn is_utf16(line: &[u8]) -> bool {
     match line {
-        [0, ..] | [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
-        [_, 0, ..] => true,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] => true,
+        // One zero alone is what an ended UTF-16 file left before a line of another encoding.
+        [0, rest @ ..] => rest.is_empty() || memchr::memchr(0, rest).is_some(),
         _ => false,
     }
 }

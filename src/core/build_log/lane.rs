@@ -147,6 +147,7 @@ impl Lane {
     pub(super) fn finish(&mut self, over: bool, exit: Option<i32>, sink: &mut Sink<'_>) {
         self.settle(sink);
         for mut open in std::mem::take(&mut self.active) {
+            let over = over || self.is_left(&open);
             self.emit(&mut open, over, exit, sink);
         }
     }
@@ -158,15 +159,21 @@ impl Lane {
             .iter()
             .filter(|open| figures::is_build(open))
             .map(move |open| {
+                let over = silent || self.is_left(open);
                 figures::build(
                     open,
                     Around {
                         job: &self.key[0],
-                        over: silent,
+                        over,
                         exit: None,
                     },
                 )
             })
+    }
+
+    /// Tells a build that another one followed, and that was not heard since.
+    fn is_left(&self, open: &Open) -> bool {
+        open.heard <= self.begun
     }
 
     fn vertex_line(&mut self, number: u32, rest: &[u8], sink: &mut Sink<'_>) {
@@ -524,19 +531,7 @@ impl Lane {
             return false;
         };
         fold.lines += 1;
-        let joined = [fold.name.as_slice(), text].concat();
-        let spaced = [fold.name.as_slice(), b" ", text].concat();
-        // Inside the bracket the numbers show whether the fold took a space away.
-        let name = if fold.name.is_empty()
-            || fold.name.last() == Some(&b' ')
-            || (places(&joined) && !places(&spaced))
-        {
-            joined
-        } else if places(&spaced) && !places(&joined) || fold.name.contains(&b']') {
-            spaced
-        } else {
-            joined
-        };
+        let name = join(&fold.name, text);
         fold.name = cut(&name).to_vec();
         let whole = std::str::from_utf8(fold.name.trim_ascii_end()).is_ok_and(name::is_whole);
         if whole {
@@ -781,6 +776,22 @@ fn is_same(known: &[u8], name: &[u8]) -> bool {
         && known.instruction == name.instruction
         && known.stage == name.stage
         && known.platform == name.platform
+}
+
+/// Joins two parts of a folded name; where a blank was folded away, the numbers and words show it.
+fn join(name: &[u8], text: &[u8]) -> Vec<u8> {
+    const WORDS: [&[u8]; 6] = [b"", b"FROM", b"RUN", b"COPY", b"ADD", b"WORKDIR"];
+    let joined = [name, text].concat();
+    if name.is_empty() || name.last() == Some(&b' ') {
+        return joined;
+    }
+    let spaced = [name, b" ", text].concat();
+    let blank = match memchr::memchr(b']', name) {
+        Some(at) => WORDS.contains(&name[at + 1..].trim_ascii()),
+        None if name.first() == Some(&b'[') => places(&spaced) && !places(&joined),
+        None => true,
+    };
+    if blank { spaced } else { joined }
 }
 
 /// Tells whether a bracket that is being unfolded ends in numbers or another word that names what it is.

@@ -206,6 +206,9 @@ impl BuildLog {
             self.order = decode::utf16(line, self.order, &mut decoded);
             line = &decoded;
             plain = false;
+        } else if let [0, rest @ ..] = line {
+            line = rest;
+            plain = false;
         }
         while let [head @ .., b'\r'] = line {
             line = head;
