@@ -471,16 +471,15 @@ impl<'a> Facts<'a> {
     }
 
     fn stopped_in(&self) -> String {
-        let open = self
+        let last = self
             .open
             .vertices
             .iter()
-            .filter(|vertex| vertex.end == End::Open);
-        let last = open
-            .last()
+            .rfind(|vertex| vertex.end == End::Open);
+        let name = last
             .map(|vertex| text(self.open.text(vertex.name), 200))
             .unwrap_or_default();
-        format!("the log of the build stops inside {last}")
+        format!("the log of the build stops inside {name}")
     }
 }
 

@@ -1,16 +1,19 @@
 //! Build logs: bytes in, figures of builds out.
 //!
 //! One incremental state machine. Bytes become lines (`decode`, `reader`), lines lose what other programs put before
-//! them (`unwrap`), the lines of one speaker are told apart into builds (`lane`), what a vertex says is kept
+//! them (`unwrap`), the lines of one speaker are told apart into builds (`lane`, with
+//! `route`, `fold` and `beside`), what a vertex says is kept
 //! (`words`, `open`, with `rawjson` and `classic` for the other forms) and at the end counted and judged
 //! (`figures`). It never fails; what it could not read is counted and a sample is kept.
 //!
 //! Does not know where a log comes from, and asks no clock: a build that fell silent is only called over when
 //! something in the log says so.
 
+mod beside;
 mod classic;
 mod decode;
 mod figures;
+mod fold;
 mod hints;
 mod lane;
 mod model;
@@ -19,6 +22,7 @@ mod open;
 mod rawjson;
 mod reader;
 mod refuse;
+mod route;
 mod stamp;
 mod tail;
 mod unwrap;

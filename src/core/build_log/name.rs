@@ -144,8 +144,8 @@ pub fn parse(name: &str) -> Name<'_> {
 /// Tells whether a name in brackets is complete enough to be judged, for lines folded by a console.
 pub(super) fn is_whole(name: &str) -> bool {
     let Some(after) = name.strip_prefix('[') else {
-        return !name.is_empty()
-            && !(name.starts_with("importing cache manifest") && cache_reference(name).is_none());
+        let cut = name.starts_with("importing cache manifest") && cache_reference(name).is_none();
+        return !name.is_empty() && !cut;
     };
     let Some((inside, rest)) = after.split_once(']') else {
         return false;

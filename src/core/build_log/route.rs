@@ -1,0 +1,296 @@
+//! The lines of vertices: which of the builds under way each is of, and whether it begins another.
+
+use super::figures;
+use super::fold::Fold;
+use super::lane::{Lane, Sink};
+use super::name;
+use super::open::{End, Evidence, Open, cut};
+use super::words::{self, Word};
+
+/// Lines held back until it is clear whose they are.
+const HELD: usize = 16;
+
+impl Lane {
+    pub(super) fn vertex_line(&mut self, number: u32, rest: &[u8], sink: &mut Sink<'_>) {
+        if number == 0 {
+            if rest.starts_with(b"building with ") {
+                self.settle(sink);
+                self.begin(sink);
+            } else {
+                self.foreign_line(&[b"#0 ", rest].concat(), sink);
+            }
+            return;
+        }
+        let word = words::word(rest);
+        if let Some(held) = &mut self.again {
+            if number == 1 {
+                if held.len() < HELD {
+                    held.push(cut(rest).to_vec());
+                }
+                return;
+            }
+            let restarts =
+                number == 2 && matches!(word, Word::Text(text) if words::is_header(text));
+            let known = self
+                .active
+                .get(self.current)
+                .is_some_and(|open| open.highest >= 2);
+            let held = self.again.take().unwrap_or_default();
+            if restarts && known {
+                self.begin(sink);
+            }
+            for rest in held {
+                self.hear(1, &rest, words::word(&rest), sink);
+            }
+        }
+        self.flush_fold(sink);
+        self.hear(number, rest, word, sink);
+    }
+
+    pub(super) fn hear(&mut self, number: u32, rest: &[u8], word: Word<'_>, sink: &mut Sink<'_>) {
+        match word {
+            Word::Text(text) => self.text(number, text, sink),
+            Word::Empty => {
+                if self
+                    .active
+                    .get(self.current)
+                    .is_some_and(|open| open.find(number).is_none())
+                {
+                    self.fold = Some(Fold {
+                        number,
+                        name: Vec::new(),
+                        lines: 0,
+                    });
+                }
+            }
+            _ => {
+                let Some(at) = self.owner(number) else {
+                    // The end of a vertex whose beginning is not in the log.
+                    if !self.active.is_empty() {
+                        self.unread(
+                            &[b"#", number.to_string().as_bytes(), b" ", rest].concat(),
+                            sink,
+                        );
+                    }
+                    return;
+                };
+                self.turn_to(at, sink);
+                apply(&mut self.active[at], number, word);
+            }
+        }
+    }
+
+    /// Finds the build whose vertex of that number has something to say.
+    fn owner(&self, number: u32) -> Option<usize> {
+        let current = self.active.get(self.current)?;
+        let shows = |open: &Open| {
+            open.current == number
+                && open
+                    .find(number)
+                    .is_some_and(|vertex| vertex.end == End::Open)
+        };
+        if current.current == number
+            && current.find(number).is_some()
+            && (self.active.len() == 1 || shows(current))
+        {
+            return Some(self.current);
+        }
+        if self.active.len() > 1
+            && let Some(at) = self.active.iter().position(shows)
+        {
+            return Some(at);
+        }
+        if current.find(number).is_some() {
+            return Some(self.current);
+        }
+        self.active
+            .iter()
+            .position(|open| open.find(number).is_some())
+    }
+
+    /// Reads a name or a piece of progress.
+    fn text(&mut self, number: u32, text: &[u8], sink: &mut Sink<'_>) {
+        let name = text.trim_ascii_end();
+        let header = words::is_header(name);
+        let Some(open) = self.active.get(self.current) else {
+            if words::is_certain_header(name) {
+                self.begin(sink);
+                self.header(number, text, sink);
+            }
+            return;
+        };
+        let over = open.trailer.is_some() || open.evidence != Evidence::None;
+        let known = open.name(number);
+        let same = known.is_some_and(|known| is_same(known, name));
+        if number == 1 && header && self.begins_again(same) {
+            let open = &mut self.active[self.current];
+            let complete = figures::is_complete(open);
+            let only = open.highest <= 1;
+            if over || complete || !same {
+                self.begin(sink);
+                self.header(number, text, sink);
+            } else if only || open.current == 1 {
+                self.header(number, text, sink);
+            } else {
+                self.again = Some(vec![cut(text).to_vec()]);
+            }
+            return;
+        }
+        if same {
+            self.header(number, text, sink);
+            return;
+        }
+        if known.is_some_and(|known| !known.is_empty()) {
+            if !header
+                || (self.active.len() == 1
+                    && open.current == number
+                    && open
+                        .find(number)
+                        .is_some_and(|vertex| vertex.end == End::Open))
+            {
+                self.progress(number, name, sink);
+            } else if let Some(at) = self.fitting(number, name) {
+                self.turn_to(at, sink);
+                self.header(number, text, sink);
+            } else {
+                self.begin(sink);
+                self.header(number, text, sink);
+            }
+            return;
+        }
+        if self.active.len() > 1
+            && number != open.highest + 1
+            && let Some(at) = self.fitting(number, name)
+        {
+            self.turn_to(at, sink);
+        }
+        let next = self.active[self.current].highest + 1;
+        if over && number != next && words::is_certain_header(name) && number < next {
+            self.begin(sink);
+        }
+        if header || (number == next && !over) {
+            self.header(number, text, sink);
+        } else {
+            self.unread(
+                &[b"#", number.to_string().as_bytes(), b" ", name].concat(),
+                sink,
+            );
+        }
+    }
+
+    /// Tells whether a header of `#1` can begin another build: not while several are read that lack it.
+    fn begins_again(&self, same: bool) -> bool {
+        let open = &self.active[self.current];
+        open.find(1).is_some() || (!same && !open.is_empty())
+    }
+
+    /// Finds another active build that such a header continues.
+    fn fitting(&self, number: u32, name: &[u8]) -> Option<usize> {
+        let others = || {
+            self.active
+                .iter()
+                .enumerate()
+                .filter(|(at, open)| *at != self.current && open.trailer.is_none())
+        };
+        others()
+            .find(|(_, open)| open.name(number).is_some_and(|known| is_same(known, name)))
+            .or_else(|| others().find(|(_, open)| open.highest + 1 == number))
+            .map(|(at, _)| at)
+    }
+
+    /// Enters a name, or holds it until a console's folding is undone.
+    fn header(&mut self, number: u32, text: &[u8], sink: &mut Sink<'_>) {
+        let whole = std::str::from_utf8(text.trim_ascii_end()).map_or(true, name::is_whole);
+        if !whole {
+            self.fold = Some(Fold {
+                number,
+                name: cut(text).to_vec(),
+                lines: 0,
+            });
+            self.touch(sink);
+            return;
+        }
+        self.touch(sink);
+        let entered = self.active[self.current].header(number, text.trim_ascii_end());
+        if !entered {
+            self.unread(text, sink);
+        }
+    }
+
+    pub(super) fn progress(&mut self, number: u32, text: &[u8], sink: &mut Sink<'_>) {
+        if let Some(at) = self.owner(number) {
+            self.turn_to(at, sink);
+            let open = &mut self.active[at];
+            open.current = number;
+            words::status(open, number, text);
+        }
+    }
+
+    /// Makes another active build the current one.
+    fn turn_to(&mut self, at: usize, sink: &mut Sink<'_>) {
+        if at != self.current {
+            self.active[at].interleaved = true;
+            let current = self.current;
+            self.active[current].interleaved = true;
+            self.current = at;
+        }
+        self.touch(sink);
+    }
+}
+
+/// Adds what a vertex says to its build.
+fn apply(open: &mut Open, number: u32, word: Word<'_>) {
+    if let Word::Error(text) = word {
+        open.error(number, text);
+        return;
+    }
+    if let Word::Warn(text) = word {
+        open.current = number;
+        open.warn(text);
+        return;
+    }
+    let Some(vertex) = open.vertex(number) else {
+        return;
+    };
+    match word {
+        Word::Output => vertex.ran = true,
+        Word::Done(seconds) => {
+            if vertex.end == End::Open {
+                vertex.end = End::Done;
+            }
+            vertex.seconds = seconds.unwrap_or(vertex.seconds);
+        }
+        Word::Cached => {
+            vertex.cached = true;
+            if vertex.end == End::Open {
+                vertex.end = End::Done;
+            }
+        }
+        Word::Cancelled => vertex.end = End::Cancelled,
+        _ => {}
+    }
+}
+
+/// Tells whether two names are of one vertex: the same, one cut short, or one shown for another of its targets.
+fn is_same(known: &[u8], name: &[u8]) -> bool {
+    let name = cut(name);
+    if known == name {
+        return true;
+    }
+    let shorter = known.len().min(name.len());
+    if shorter >= 20
+        && known[..shorter] == name[..shorter]
+        && known.contains(&b']') == name.contains(&b']')
+    {
+        return true;
+    }
+    let (Ok(known), Ok(name)) = (std::str::from_utf8(known), std::str::from_utf8(name)) else {
+        return false;
+    };
+    let (known, name) = (name::parse(known), name::parse(name));
+    known.place.is_some()
+        && known.place == name.place
+        && known.instruction == name.instruction
+        && known.stage == name.stage
+        && known.platform == name.platform
+}
