@@ -3,8 +3,8 @@
 //! Invariant: nothing here awaits, reads a file, asks the time or knows a foreign wire type.
 
 pub mod age;
-pub mod candidates;
 pub mod build_log;
+pub mod candidates;
 pub mod digest;
 pub mod engine;
 pub mod environment;
