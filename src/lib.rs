@@ -19,3 +19,4 @@ pub mod app;
 pub mod cli;
 pub mod core;
 pub mod demo;
+pub mod ui;

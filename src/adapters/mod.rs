@@ -10,3 +10,4 @@ pub mod paths;
 pub mod process;
 pub mod shell;
 pub mod ssh;
+pub mod theme;

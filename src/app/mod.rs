@@ -4,6 +4,7 @@
 
 pub mod commands;
 pub mod effect;
+pub mod explain;
 pub mod judge;
 pub mod keymap;
 pub mod keys;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::core::digest::TopDigest;
 use crate::core::engine::Observation;
@@ -35,6 +36,10 @@ pub struct Model {
     pub judged: Vec<HostView>,
     pub screen: Screen,
     pub keymap: Keymap,
+    /// What is wrong with the configuration, each in one line.
+    pub problems: Vec<String>,
+    /// The zone in which times of day are shown.
+    pub zone: TimeZone,
     /// When a fact of the fleet last changed.
     pub changed_at: Option<Timestamp>,
     /// Whether the screen has to be drawn again.
@@ -187,6 +192,8 @@ impl Model {
             judged,
             screen: Screen::default(),
             keymap,
+            problems: Vec::new(),
+            zone: TimeZone::UTC,
             changed_at: None,
             dirty: true,
             unsaved: false,

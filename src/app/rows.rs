@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::environment;
 use crate::core::names::ServiceKey;
 use crate::core::verdict::Verdict;
 
@@ -17,6 +18,9 @@ pub struct Rows {
     pub list: Vec<Row>,
     /// The heads of groups that are neither hosts nor projects.
     pub heads: Vec<Head>,
+    /// The environments, where they stand side by side.
+    pub columns: Vec<String>,
+    pub across: Vec<Across>,
 }
 
 /// One row: a place in the judged fleet.
@@ -37,6 +41,16 @@ pub enum Place {
     Project(usize, usize),
     Service(usize, usize, usize),
     Head(usize),
+    Across(usize),
+}
+
+/// One service over its environments, at most one place in each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Across {
+    pub label: String,
+    /// Whether the row before is of the same service, in further places.
+    pub again: bool,
+    pub cells: Vec<Option<At>>,
 }
 
 /// The head of a group.
@@ -53,12 +67,7 @@ impl Rows {
             Group::Host => by_host(model),
             Group::Attention => by_heads(model, attention),
             Group::Image => by_heads(model, |service| service.reference.clone()),
-            Group::Environment => by_heads(model, |service| {
-                service
-                    .environment
-                    .clone()
-                    .unwrap_or_else(|| "no environment".to_owned())
-            }),
+            Group::Environment => side_by_side(model),
         }
     }
 
@@ -72,7 +81,47 @@ impl Rows {
             }
             Place::Service(..) => RowId::Service(service_at(model, row.place).key.clone()),
             Place::Head(head) => RowId::Group(self.heads[head].label.clone()),
+            Place::Across(across) => {
+                let at = self.nearest(&self.across[across], self.column(model));
+                RowId::Service(service_of(model, at).key.clone())
+            }
         }
+    }
+
+    /// Returns the column that the selected service stands in, where environments are side by side.
+    pub fn column(&self, model: &Model) -> usize {
+        let Some(RowId::Service(key)) = &model.screen.selected else {
+            return 0;
+        };
+        let is = |cell: &Option<At>| cell.is_some_and(|at| service_of(model, at).key == *key);
+        self.across
+            .iter()
+            .find_map(|across| across.cells.iter().position(is))
+            .unwrap_or(0)
+    }
+
+    /// Returns the service beside the selected one in the next environment of that side that has it.
+    pub fn beside(&self, model: &Model, row: &Row, left: bool) -> Option<RowId> {
+        let Place::Across(across) = row.place else {
+            return None;
+        };
+        let cells = &self.across[across].cells;
+        let here = self.column(model);
+        let at = if left {
+            cells[..here].iter().rev().flatten().next()
+        } else {
+            cells[here + 1..].iter().flatten().next()
+        };
+        at.map(|at| RowId::Service(service_of(model, *at).key.clone()))
+    }
+
+    /// Returns the cell of that column, else the nearest one; a row has at least one.
+    pub fn nearest(&self, across: &Across, column: usize) -> At {
+        let filled = across.cells.iter().enumerate();
+        filled
+            .filter_map(|(place, cell)| Some((place.abs_diff(column), (*cell)?)))
+            .min_by_key(|(distance, _)| *distance)
+            .map_or((0, 0, 0), |(_, at)| at)
     }
 
     /// Returns where the selected row is: by identity, else where the selection was.
@@ -95,6 +144,10 @@ impl Rows {
             }
             (Place::Service(..), RowId::Service(key)) => service_at(model, row.place).key == *key,
             (Place::Head(head), RowId::Group(label)) => self.heads[head].label == *label,
+            (Place::Across(across), RowId::Service(key)) => {
+                let mut cells = self.across[across].cells.iter().flatten();
+                cells.any(|at| service_of(model, *at).key == *key)
+            }
             _ => false,
         }
     }
@@ -106,13 +159,16 @@ impl Rows {
 /// If the place is none of a service's; rows are made from the same model that is asked.
 pub fn service_at(model: &Model, place: Place) -> &ServiceView {
     match place {
-        Place::Service(host, project, service) => {
-            &model.judged[host].projects[project].services[service]
-        }
-        Place::Host(_) | Place::Project(..) | Place::Head(_) => {
+        Place::Service(host, project, service) => service_of(model, (host, project, service)),
+        Place::Host(_) | Place::Project(..) | Place::Head(_) | Place::Across(_) => {
             unreachable!("only service rows have a service")
         }
     }
+}
+
+/// Returns the service at a place of the judged fleet.
+pub fn service_of(model: &Model, (host, project, service): At) -> &ServiceView {
+    &model.judged[host].projects[project].services[service]
 }
 
 /// Returns the identity of the selected row.
@@ -192,7 +248,20 @@ fn by_host(model: &Model) -> Rows {
 
 /// Folds are ignored while a filter is on: what was asked for must be seen.
 fn is_folded(model: &Model, id: &RowId) -> bool {
-    model.screen.filter.is_empty() && model.screen.folded.contains(id)
+    model.screen.filter.is_empty() && model.screen.folded.contains(id) != folds_by_itself(model, id)
+}
+
+/// Tells whether a group is folded until it is opened, so that what needs nobody takes one line.
+pub fn folds_by_itself(model: &Model, id: &RowId) -> bool {
+    let RowId::Group(label) = id else {
+        return false;
+    };
+    match model.screen.group {
+        // Its hosts stand beside the image already.
+        Group::Image => true,
+        Group::Attention => label == Verdict::Current.word() || label == Verdict::Local.word(),
+        Group::Host | Group::Environment => false,
+    }
 }
 
 fn ordered(
@@ -256,6 +325,65 @@ fn by_heads(model: &Model, label: fn(&ServiceView) -> String) -> Rows {
         rows.heads.push(Head { label, services });
     }
     rows
+}
+
+/// What stands in the column of services of which no environment is told.
+const NO_ENVIRONMENT: &str = "no environment";
+
+fn side_by_side(model: &Model) -> Rows {
+    let mut services: BTreeMap<String, BTreeMap<&str, Vec<At>>> = BTreeMap::new();
+    let mut rows = Rows::default();
+    for (h, host) in model.judged.iter().enumerate() {
+        for (p, project) in host.projects.iter().enumerate() {
+            for (s, service) in project.services.iter().enumerate() {
+                if !matches(model, host, service) {
+                    continue;
+                }
+                let environment = service.environment.as_deref().unwrap_or(NO_ENVIRONMENT);
+                if !rows.columns.iter().any(|column| column == environment) {
+                    rows.columns.push(environment.to_owned());
+                }
+                let places = services.entry(across_label(service)).or_default();
+                places.entry(environment).or_default().push((h, p, s));
+            }
+        }
+    }
+    rows.columns
+        .sort_by_cached_key(|name| (environment_rank(name), name.clone()));
+    for (label, places) in services {
+        let deep = places.values().map(Vec::len).max().unwrap_or(0);
+        for depth in 0..deep {
+            let cell = |column: &String| places.get(column.as_str())?.get(depth).copied();
+            rows.list.push(Row {
+                place: Place::Across(rows.across.len()),
+                depth: 0,
+                folded: false,
+            });
+            rows.across.push(Across {
+                label: label.clone(),
+                again: depth > 0,
+                cells: rows.columns.iter().map(cell).collect(),
+            });
+        }
+    }
+    rows
+}
+
+/// Names a service as it is called in every environment.
+fn across_label(service: &ServiceView) -> String {
+    let own = environment::without_word(service.key.service.as_str());
+    if service.key.project.is_none() {
+        return own.to_owned();
+    }
+    let project = environment::without_word(service.key.project.as_str());
+    format!("{project}/{own}")
+}
+
+/// Orders environments as a change passes through them.
+fn environment_rank(name: &str) -> usize {
+    let order = ["dev", "test", "qa", "preview", "staging", "prod"];
+    let unknown = order.len() + usize::from(name == NO_ENVIRONMENT);
+    order.iter().position(|own| *own == name).unwrap_or(unknown)
 }
 
 /// Names the group by what a human has to see first.

@@ -74,6 +74,19 @@ pub fn tell(
     }
 }
 
+/// Returns the name without an environment's word at its edges: `blog` for `staging-blog` and `blog_prod`.
+pub fn without_word(name: &str) -> &str {
+    const BETWEEN: [char; 3] = ['-', '_', '.'];
+    let behind = name
+        .split_once(BETWEEN)
+        .filter(|(first, rest)| !rest.is_empty() && known(first).is_some());
+    let name = behind.map_or(name, |(_, rest)| rest);
+    let before = name
+        .rsplit_once(BETWEEN)
+        .filter(|(rest, last)| !rest.is_empty() && known(last).is_some());
+    before.map_or(name, |(rest, _)| rest)
+}
+
 fn told_by_names(
     key: &ServiceKey,
     compose: Option<&ComposeLabels>,

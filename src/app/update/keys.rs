@@ -10,7 +10,7 @@ use super::super::effect::{Act, Console, Effect};
 use super::super::keys::{Code, Key};
 use super::super::mode::Mode;
 use super::super::model::{Link, Model};
-use super::super::rows::{Place, Rows};
+use super::super::rows::{self, Place, Rows};
 use super::super::screen::{Notice, Overlay, RowId};
 use super::fleet;
 
@@ -246,7 +246,7 @@ fn page(model: &Model) -> isize {
 }
 
 fn keep_selected(model: &mut Model) {
-    model.screen.selected = super::super::rows::selected(model);
+    model.screen.selected = rows::selected(model);
 }
 
 fn move_by(model: &mut Model, by: isize) {
@@ -266,7 +266,7 @@ fn open(model: &mut Model) {
         return;
     };
     let row = rows.list[index];
-    if matches!(row.place, Place::Service(..)) {
+    if matches!(row.place, Place::Service(..) | Place::Across(_)) {
         model.screen.detail = !model.screen.detail;
     } else {
         fold(model, !row.folded);
@@ -290,6 +290,13 @@ fn fold(model: &mut Model, close: bool) {
         return;
     };
     let row = rows.list[index];
+    if matches!(row.place, Place::Across(_)) {
+        // Environments stand side by side: what folds and unfolds elsewhere goes left and right here.
+        if let Some(beside) = rows.beside(model, &row, close) {
+            model.screen.selected = Some(beside);
+        }
+        return;
+    }
     let id = rows.id(model, &row);
     if matches!(row.place, Place::Service(..)) {
         // Folding from a service means folding what it lies in, and going there.
@@ -298,16 +305,20 @@ fn fold(model: &mut Model, close: bool) {
             .rposition(|other| other.depth < row.depth);
         if let (true, Some(head)) = (close, head) {
             let head_id = rows.id(model, &rows.list[head]);
-            model.screen.folded.insert(head_id.clone());
+            set_folded(model, head_id.clone(), true);
             model.screen.selected = Some(head_id);
             model.screen.selected_index = head;
         }
         return;
     }
-    if close {
-        model.screen.folded.insert(id);
-    } else {
+    set_folded(model, id, close);
+}
+
+fn set_folded(model: &mut Model, id: RowId, folded: bool) {
+    if folded == rows::folds_by_itself(model, &id) {
         model.screen.folded.remove(&id);
+    } else {
+        model.screen.folded.insert(id);
     }
 }
 
@@ -316,7 +327,7 @@ fn refresh(model: &mut Model) {
     let now = model.now.since_start;
     let services = commands::selected_services(model);
     let mut hosts: Vec<usize> = Vec::new();
-    if let Some(RowId::Host(host)) = super::super::rows::selected(model) {
+    if let Some(RowId::Host(host)) = rows::selected(model) {
         hosts.extend(model.host_index(&host));
     }
     for key in &services {

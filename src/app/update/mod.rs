@@ -6,6 +6,7 @@ mod fleet;
 mod keys;
 mod schedule;
 
+pub use keys::palette_matches;
 pub use schedule::next_wake;
 
 use super::effect::{Console, Effect};

@@ -1,0 +1,124 @@
+//! The detail of the selected row, beside the list or below it.
+
+use ratatui::layout::Rect;
+
+use crate::app::explain::{Explanation, Line, brief};
+use crate::app::model::Model;
+use crate::app::rows::Rows;
+
+use super::pen::Pen;
+use super::role_of;
+use super::theme::Role;
+
+/// Draws the detail at the right of the list.
+pub fn beside(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
+    if area.width < 4 {
+        return;
+    }
+    for y in area.top()..area.bottom() {
+        pen.glyph(area.x, y, pen.glyphs.vertical, Role::Border);
+    }
+    let inner = Rect {
+        x: area.x + 2,
+        width: area.width - 3,
+        ..area
+    };
+    selected(model, rows, pen, inner);
+}
+
+/// Draws the detail under the list.
+pub fn below(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
+    if area.height < 2 {
+        return;
+    }
+    for x in area.left()..area.right() {
+        pen.glyph(x, area.y, pen.glyphs.horizontal, Role::Border);
+    }
+    let inner = Rect {
+        x: area.x + 1,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2),
+        height: area.height - 1,
+    };
+    selected(model, rows, pen, inner);
+}
+
+fn selected(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
+    let Some(index) = rows.selected_index(model) else {
+        return;
+    };
+    let explanation = brief(model, &rows.id(model, &rows.list[index]));
+    pen.put(area.x, area.y, area.width, &explanation.title, Role::Accent);
+    let body = Rect {
+        y: area.y + 1,
+        height: area.height.saturating_sub(1),
+        ..area
+    };
+    lines(&explanation, 0, pen, body);
+}
+
+/// Draws wrapped lines from a scroll offset; returns how many there are in all.
+pub fn lines(explanation: &Explanation, scroll: usize, pen: &mut Pen<'_>, area: Rect) -> usize {
+    let label = explanation
+        .lines
+        .iter()
+        .map(|line| pen.width(line.label))
+        .max()
+        .unwrap_or(0);
+    let indent = if label == 0 { 0 } else { label + 2 };
+    let room = area.width.saturating_sub(indent).max(1);
+    let mut place = 0;
+    for line in &explanation.lines {
+        // Lines before the first label have the whole width.
+        for (part, text) in wrap(line, usize::from(room), pen).iter().enumerate() {
+            if let Some(y) = place_on(place, scroll, area) {
+                if part == 0 {
+                    pen.put(area.x, y, area.width, line.label, Role::Quiet);
+                }
+                pen.put(area.x + indent, y, room, text, role_of(line.tone));
+            }
+            place += 1;
+        }
+    }
+    place
+}
+
+fn place_on(place: usize, scroll: usize, area: Rect) -> Option<u16> {
+    let offset = u16::try_from(place.checked_sub(scroll)?).ok()?;
+    (offset < area.height).then(|| area.y + offset)
+}
+
+/// Breaks a text at spaces, and inside words that are longer than a line.
+fn wrap(line: &Line, width: usize, pen: &Pen<'_>) -> Vec<String> {
+    let mut out: Vec<String> = vec![String::new()];
+    let mut used = 0;
+    for word in line.text.split_inclusive(' ') {
+        let bare = word.trim_end_matches(' ');
+        let cells = usize::from(pen.width(bare));
+        if used > 0 && used + cells > width {
+            out.push(String::new());
+            used = 0;
+        }
+        if cells <= width {
+            used += usize::from(pen.width(word));
+            push(&mut out, word);
+            continue;
+        }
+        for c in word.chars() {
+            let cells = usize::from(pen.width(c.encode_utf8(&mut [0; 4])));
+            if used + cells > width {
+                out.push(String::new());
+                used = 0;
+            }
+            used += cells;
+            push(&mut out, c.encode_utf8(&mut [0; 4]));
+        }
+    }
+    out
+}
+
+fn push(out: &mut [String], text: &str) {
+    if let Some(last) = out.last_mut() {
+        last.push_str(text);
+    }
+}

@@ -1,0 +1,101 @@
+//! The lines at the bottom: the last word to the operator and the keys that apply here.
+
+use ratatui::layout::Rect;
+
+use crate::app::commands::{self, COMMANDS, Command};
+use crate::app::model::Model;
+use crate::app::screen::Overlay;
+
+use super::pen::Pen;
+use super::theme::{Ground, Role};
+
+/// Returns how many lines the footer takes.
+pub fn height(area: Rect) -> u16 {
+    match area.height {
+        0..4 => 0,
+        4..18 => 1,
+        _ => 2,
+    }
+}
+
+/// Draws the footer.
+pub fn draw(model: &Model, pen: &mut Pen<'_>, area: Rect) {
+    if area.is_empty() {
+        return;
+    }
+    let last = area.bottom() - 1;
+    if area.height > 1 {
+        for x in area.left()..area.right() {
+            pen.glyph(x, area.y, pen.glyphs.horizontal, Role::Border);
+        }
+    }
+    let word = model.screen.notice.as_ref().map(|notice| &notice.text);
+    if let Overlay::Filter { .. } = model.screen.overlay {
+        field(
+            &model.screen.filter,
+            "/",
+            pen,
+            Rect::new(area.x, last, area.width, 1),
+        );
+        return;
+    }
+    match word {
+        // With one line only, the word has it until the next key.
+        Some(text) if area.height == 1 => {
+            pen.put(
+                area.x + 1,
+                last,
+                area.width.saturating_sub(2),
+                text,
+                Role::Accent,
+            );
+        }
+        Some(text) => {
+            let width = area.width.saturating_sub(4);
+            pen.glyph(area.x + 1, area.y, ' ', Role::Text);
+            let used = pen.put(area.x + 2, area.y, width, text, Role::Accent);
+            pen.glyph(area.x + 2 + used, area.y, ' ', Role::Text);
+            keys(model, pen, area, last);
+        }
+        None => keys(model, pen, area, last),
+    }
+}
+
+/// Draws a text field whose end stays in sight.
+pub fn field(text: &str, label: &str, pen: &mut Pen<'_>, area: Rect) {
+    pen.ground = Ground::Header;
+    pen.fill(area);
+    let mut x = area.x + 1;
+    x += pen.put(x, area.y, area.width, label, Role::Accent) + 1;
+    let room = area.right().saturating_sub(x + 2);
+    let mut shown = text;
+    while pen.width(shown) > room {
+        let mut chars = shown.chars();
+        chars.next();
+        shown = chars.as_str();
+    }
+    x += pen.put(x, area.y, room, shown, Role::Text);
+    if x < area.right() {
+        pen.glyph(x, area.y, pen.glyphs.field, Role::Accent);
+    }
+    pen.ground = Ground::Screen;
+}
+
+/// Writes the keys that can be used here, by weight, as many as fit.
+fn keys(model: &Model, pen: &mut Pen<'_>, area: Rect, y: u16) {
+    let mut commands: Vec<&Command> = COMMANDS.iter().filter(|own| own.footer > 0).collect();
+    commands.sort_by_key(|command| std::cmp::Reverse(command.footer));
+    let mut x = area.x + 1;
+    for command in commands {
+        let key = model.keymap.shown(command.id);
+        let width = pen.width(&key) + 1 + pen.width(command.label);
+        if key.is_empty() || x + width > area.right() {
+            continue;
+        }
+        if commands::refusal(model, command).is_some() {
+            continue;
+        }
+        x += pen.put(x, y, width, &key, Role::Accent) + 1;
+        x += pen.put(x, y, width, command.label, Role::Text) + 3;
+    }
+}

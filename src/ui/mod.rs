@@ -1,0 +1,119 @@
+//! Views: pure functions from the model to cells.
+//!
+//! Invariant: this module uses `app` and `core`. It reads no clock, does no IO, keeps no state and decides nothing;
+//! where a list begins is derived from the selection each time.
+
+mod across;
+mod columns;
+mod detail;
+mod empty;
+mod footer;
+pub mod glyphs;
+mod header;
+mod help;
+mod list;
+mod overlay;
+mod palette;
+mod pen;
+mod summary;
+pub mod theme;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::explain::Tone;
+use crate::app::model::Model;
+use crate::app::rows::Rows;
+
+use glyphs::Glyphs;
+use pen::Pen;
+use theme::{Role, Theme};
+
+/// From which width on the detail stands beside the list.
+const WIDE: u16 = 120;
+
+/// Draws the whole screen.
+pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut Buffer) {
+    let area = area.intersection(buf.area);
+    let mut pen = Pen::new(buf, theme, glyphs);
+    pen.fill(area);
+    if area.is_empty() {
+        return;
+    }
+    let rows = Rows::of(model);
+    let (top, rest) = cut_top(area, header::height(model, area));
+    header::draw(model, &mut pen, top);
+    let (rest, bottom) = cut_bottom(rest, footer::height(area));
+    footer::draw(model, &mut pen, bottom);
+    body(model, &rows, &mut pen, rest);
+    overlay::draw(model, &mut pen, area, rest);
+}
+
+/// Draws the list and, where there is room or it was asked for, the detail of the selected row.
+fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
+    if rows.list.is_empty() {
+        empty::draw(model, pen, area);
+        return;
+    }
+    if area.width >= WIDE {
+        let beside = (area.width * 3 / 10).clamp(36, 60);
+        let (left, right) = cut_right(area, beside);
+        list::draw(model, rows, pen, left);
+        detail::beside(model, rows, pen, right);
+    } else if model.screen.detail {
+        let below = if area.height < 8 {
+            area.height
+        } else {
+            area.height * 6 / 10
+        };
+        let (top, bottom) = cut_bottom(area, below);
+        list::draw(model, rows, pen, top);
+        detail::below(model, rows, pen, bottom);
+    } else {
+        list::draw(model, rows, pen, area);
+    }
+}
+
+fn cut_top(area: Rect, height: u16) -> (Rect, Rect) {
+    let height = height.min(area.height);
+    (
+        Rect { height, ..area },
+        Rect {
+            y: area.y + height,
+            height: area.height - height,
+            ..area
+        },
+    )
+}
+
+fn cut_bottom(area: Rect, height: u16) -> (Rect, Rect) {
+    let height = height.min(area.height);
+    cut_top(area, area.height - height)
+}
+
+fn cut_right(area: Rect, width: u16) -> (Rect, Rect) {
+    let width = width.min(area.width);
+    let left = area.width - width;
+    (
+        Rect {
+            width: left,
+            ..area
+        },
+        Rect {
+            x: area.x + left,
+            width,
+            ..area
+        },
+    )
+}
+
+fn role_of(tone: Tone) -> Role {
+    match tone {
+        Tone::Plain => Role::Text,
+        Tone::Quiet => Role::Quiet,
+        Tone::Good => Role::Good,
+        Tone::Attention => Role::Attention,
+        Tone::Danger => Role::Danger,
+        Tone::Accent => Role::Accent,
+    }
+}

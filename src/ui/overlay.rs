@@ -1,0 +1,87 @@
+//! What lies above the list: help, palette, reasons.
+
+use ratatui::layout::Rect;
+
+use crate::app::explain::{self, Explanation};
+use crate::app::model::Model;
+use crate::app::rows;
+use crate::app::screen::Overlay;
+
+use super::detail;
+use super::pen::Pen;
+use super::theme::{Ground, Role};
+use super::{help, palette};
+
+/// Draws the open overlay, if one is.
+pub fn draw(model: &Model, pen: &mut Pen<'_>, screen: Rect, body: Rect) {
+    match &model.screen.overlay {
+        Overlay::None | Overlay::Filter { .. } => return,
+        Overlay::Palette { input, chosen } => palette::draw(model, input, *chosen, pen, screen),
+        Overlay::Help { scroll } => help::draw(model, *scroll, pen, body),
+        Overlay::Why { scroll } => {
+            let id = rows::selected(model);
+            let text = id.map(|id| explain::why(model, &id)).unwrap_or_default();
+            page(&text, *scroll, model, pen, body);
+        }
+        Overlay::Describe { scroll } => {
+            let id = rows::selected(model);
+            let text = id
+                .map(|id| explain::describe(model, &id))
+                .unwrap_or_default();
+            page(&text, *scroll, model, pen, body);
+        }
+    }
+    pen.ground = Ground::Screen;
+}
+
+/// Draws a page of explanation over the list.
+pub fn page(text: &Explanation, scroll: usize, model: &Model, pen: &mut Pen<'_>, area: Rect) {
+    let inner = open(&text.title, pen, area);
+    let total = count(text, pen, inner);
+    let scroll = scroll.min(total.saturating_sub(usize::from(inner.height)));
+    detail::lines(text, scroll, pen, inner);
+    close(scroll, total, model, pen, area, inner);
+}
+
+/// Clears the place of an overlay and returns what lies inside of its frame.
+pub fn open(title: &str, pen: &mut Pen<'_>, area: Rect) -> Rect {
+    pen.ground = Ground::Overlay;
+    pen.fill(area);
+    let inner = pen.frame(area, title);
+    Rect {
+        x: inner.x + 1,
+        width: inner.width.saturating_sub(2),
+        ..inner
+    }
+}
+
+/// Says at the lower edge where in the page one is and how to leave.
+pub fn close(
+    scroll: usize,
+    total: usize,
+    model: &Model,
+    pen: &mut Pen<'_>,
+    area: Rect,
+    inner: Rect,
+) {
+    if area.height < 3 {
+        return;
+    }
+    let seen = scroll + usize::from(inner.height);
+    let back = model.keymap.shown("back");
+    let mut text = format!(" {back} back ");
+    if total > usize::from(inner.height) {
+        text = format!(
+            " lines {} to {} of {total} · {back} back ",
+            scroll + 1,
+            seen.min(total)
+        );
+    }
+    let width = area.width.saturating_sub(4);
+    pen.put_right(area.x + 2, area.bottom() - 1, width, &text, Role::Quiet);
+}
+
+/// Counts the wrapped lines without drawing them.
+fn count(text: &Explanation, pen: &mut Pen<'_>, area: Rect) -> usize {
+    detail::lines(text, usize::MAX, pen, area)
+}
