@@ -71,7 +71,7 @@ impl Columns {
         let registry_age = next(registry_age, AGE, 2);
         let verdict_width = (VERDICT + flags).min(width.saturating_sub(MARK + name.width + 1));
         let verdict = next(true, verdict_width, 1).unwrap_or(Span { x: 0, width: 0 });
-        let pull = pull.then_some(Span {
+        let pull = pull.then(|| Span {
             x: width - PULL,
             width: PULL,
         });
