@@ -8,6 +8,7 @@ pub mod exit;
 pub mod keys;
 mod manual;
 mod output;
+pub mod reference;
 #[cfg(test)]
 mod samples;
 mod setup;
