@@ -232,6 +232,7 @@ mod tests {
             },
             containers: vec![container],
             images: BTreeMap::from([(image.id.clone(), image)]),
+            whole: None,
         };
         let mut remote = Remote::default();
         let answer = Answer {

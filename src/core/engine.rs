@@ -172,6 +172,16 @@ pub struct Observation {
     pub containers: Vec<ContainerFacts>,
     #[serde(with = "as_list")]
     pub images: BTreeMap<ImageId, ImageFacts>,
+    /// What bears on downloads; absent while only the images in use were read in detail.
+    #[serde(default)]
+    pub whole: Option<Whole>,
+}
+
+/// Every image was read in detail, and this beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whole {
+    /// Whether the host builds images: its build cache may hold layers that no image shows.
+    pub builds: bool,
 }
 
 impl Observation {

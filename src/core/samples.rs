@@ -10,7 +10,7 @@ use super::digest::{
     ConfigDigest, DiffId, Digest, ImageId, LayerDigest, ManifestDigest, TopDigest,
 };
 use super::engine::{
-    ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore, Observation,
+    ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore, Observation, Whole,
 };
 use super::image::ImageRef;
 use super::platform::Platform;
@@ -126,5 +126,6 @@ pub fn observation(
             .into_iter()
             .map(|image| (image.id.clone(), image))
             .collect(),
+        whole: Some(Whole { builds: false }),
     }
 }

@@ -13,6 +13,8 @@ use super::names::ContainerId;
 pub enum Scope {
     /// Everything, as after a reconnect.
     All,
+    /// Everything, and from now on every image in detail, not only those in use.
+    Whole,
     /// The details of these containers, and of those whose state in the list is another.
     Containers(BTreeSet<ContainerId>),
 }
@@ -26,6 +28,7 @@ impl Scope {
                 mine.extend(theirs);
                 Self::Containers(mine)
             }
+            (Self::Whole, _) | (_, Self::Whole) => Self::Whole,
             _ => Self::All,
         }
     }

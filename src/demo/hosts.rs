@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::core::digest::{ImageId, ManifestDigest};
 use crate::core::engine::{
-    ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore, Observation,
+    ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore, Observation, Whole,
 };
 use crate::core::failure::HostFailure;
 use crate::core::files::{FilesState, Recipe, Rendered, RenderedService};
@@ -252,6 +252,7 @@ impl Host {
                 })
                 .collect(),
             images: self.images(catalog, started_at),
+            whole: Some(Whole { builds: false }),
         }
     }
 

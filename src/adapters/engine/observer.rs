@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::core::digest::ImageId;
-use crate::core::engine::{ContainerFacts, EngineFacts, Observation};
+use crate::core::engine::{ContainerFacts, EngineFacts, Observation, Whole};
 use crate::core::failure::HostFailure;
 use crate::core::image::ImageRef;
 use crate::core::names::ContainerId;
@@ -23,6 +23,9 @@ use super::{wire, words};
 
 /// How many inspections are wanted at once; the pool below bounds those on the wire.
 const AT_ONCE: usize = 8;
+
+/// How long the engine may take to tell what its build cache holds.
+const BUILD_CACHE_PATIENCE: Duration = Duration::from_secs(4);
 
 /// A handle that can look at an engine and nothing else.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ struct Known {
     engine: Option<EngineFacts>,
     containers: HashMap<String, KnownContainer>,
     images: HashMap<ImageId, ImageDetails>,
+    /// What bears on downloads, once somebody asked for it.
+    whole: Option<Whole>,
 }
 
 #[derive(Debug, Clone)]
@@ -110,7 +115,14 @@ impl Observer {
             .map(|known| known.facts.clone())
             .collect();
 
-        let wanted = wanted_images(&containers, &images);
+        let mut wanted = wanted_images(&containers, &images);
+        if *scope == Scope::Whole {
+            let builds = self.builds(&images).await;
+            known.whole = Some(Whole { builds });
+        }
+        if known.whole.is_some() {
+            wanted.extend(images.keys().cloned());
+        }
         let details = self.image_details(&wanted, &known.images).await?;
         known.images.extend(details.clone());
         // What the engine does not hold any more is forgotten, so that the memory stays bounded.
@@ -137,6 +149,7 @@ impl Observer {
             engine,
             containers,
             images: facts,
+            whole: known.whole,
         })
     }
 
@@ -148,7 +161,7 @@ impl Observer {
         scope: &Scope,
     ) -> Result<HashMap<String, KnownContainer>, HostFailure> {
         let anew = |entry: &wire::ListedContainer| match scope {
-            Scope::All => true,
+            Scope::All | Scope::Whole => true,
             Scope::Containers(ids) => ids.contains(&ContainerId::from(entry.id.as_str())),
         };
         let one = async |entry: &wire::ListedContainer| {
@@ -173,6 +186,22 @@ impl Observer {
             .try_filter_map(async |found| Ok(found))
             .try_collect()
             .await
+    }
+
+    /// Tells whether the host seems to build images.
+    async fn builds(&self, images: &BTreeMap<ImageId, wire::ListedImage>) -> bool {
+        // Old engines measure every folder for this answer, which may take minutes: they get little time.
+        let asked = self
+            .link
+            .find::<wire::DiskUsage>("/system/df?type=build-cache");
+        match tokio::time::timeout(BUILD_CACHE_PATIENCE, asked).await {
+            Ok(Ok(Some(usage))) => usage.build_cache.is_some_and(|cache| !cache.is_empty()),
+            // An image that was never pulled was most likely built.
+            _ => images.values().any(|image| {
+                let digests = image.repo_digests.as_deref().unwrap_or_default();
+                digests.is_empty() && !convert::tags(image.repo_tags.as_deref()).is_empty()
+            }),
+        }
     }
 
     /// Inspects the images that are wanted and not known.

@@ -139,3 +139,10 @@ pub struct RootFs {
 pub struct ImageConfig {
     pub labels: Option<BTreeMap<String, Option<String>>>,
 }
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DiskUsage {
+    /// The records themselves are of no interest, only whether there are any.
+    pub build_cache: Option<Vec<serde::de::IgnoredAny>>,
+}

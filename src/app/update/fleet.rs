@@ -168,7 +168,10 @@ pub fn observed(
             host.fresh = true;
             host.full_due = now.since_start + refresh;
             let changed = host.observation.as_ref().is_none_or(|old| {
-                old.containers != observation.containers || old.images != observation.images
+                // More detail of the same images is no change of the host.
+                let same_depth = old.whole.is_some() == observation.whole.is_some();
+                old.containers != observation.containers
+                    || same_depth && old.images != observation.images
             });
             host.observation = Some(*observation);
             if changed {
