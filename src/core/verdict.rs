@@ -154,10 +154,8 @@ fn judge_failure(
     if let Some(assessment) = local_without_registry(facts) {
         return assessment;
     }
-    let does_not_know = matches!(
-        failure.trouble,
-        T::Gone | T::Unauthorized | T::Denied | T::NotFound
-    );
+    // Refused credentials or a 404 of something in between say nothing about the image.
+    let does_not_know = matches!(failure.trouble, T::Gone | T::Denied);
     if facts.store == ImageStore::Containerd && !facts.names_registry {
         if facts.builds_here == Some(true) {
             return Assessment::new(Verdict::Local, "built here: the project's files build it");
@@ -496,3 +494,6 @@ fn shown(reference: &ImageRef) -> String {
         (None, None) => reference.familiar(),
     }
 }
+
+#[cfg(test)]
+mod tests;
