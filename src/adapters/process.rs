@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::Command;
 use tokio::sync::{oneshot, watch};
@@ -125,7 +126,12 @@ impl Process {
         let stdin = child.stdin.take().ok_or_else(missing)?;
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
-        let wait = async move { child.wait().await.ok().and_then(|status| status.code()) };
+        let group = Group(child.id());
+        let wait = async move {
+            let code = child.wait().await.ok().and_then(|status| status.code());
+            group.ended();
+            code
+        };
         Ok(Self::new(
             Box::pin(stdin),
             Box::pin(stdout),
@@ -158,6 +164,26 @@ impl AsyncRead for Tracked {
             let _ = read.send(());
         }
         polled
+    }
+}
+
+/// The process group of a running command, ended as a whole: a shell's children would outlive it.
+struct Group(Option<u32>);
+
+impl Group {
+    /// Lets go of a group whose leader has ended by itself, as its number may mean another one soon.
+    fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let leader = self.0.and_then(|id| i32::try_from(id).ok());
+        if let Some(leader) = leader.and_then(Pid::from_raw) {
+            // A group that is gone already is no error.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
     }
 }
 
@@ -197,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_command_ends() {
-        let mut process = sh("echo $$; exec sleep 1000");
+        let mut process = sh("sleep 1000 & echo $!; wait");
         let mut pid = [0; 16];
         let count = process.stdout.read(&mut pid).await.unwrap();
         let pid = std::str::from_utf8(&pid[..count])

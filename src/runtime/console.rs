@@ -1,7 +1,7 @@
 //! The console's loop: take a message, update, carry out, draw once.
 
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use ratatui::Terminal;
@@ -195,12 +195,8 @@ where
 
 /// Stops the process as Ctrl-Z does; returns when it is continued.
 fn suspend() {
-    // A child asks for the signal: this program itself may use no unsafe code.
-    let pid = std::process::id().to_string();
-    let _ = Command::new("kill")
-        .args(["-TSTP", &pid])
-        .stdin(Stdio::null())
-        .status();
+    // Without job control there is nobody to continue it; then nothing is stopped and the screen comes back.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP);
 }
 
 fn run_foreground(foreground: &Foreground) -> io::Result<()> {
