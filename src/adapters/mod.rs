@@ -1,5 +1,6 @@
 //! The ways to the world: engines, ssh, registries, files. Foreign types enter here and do not leave.
 
+pub mod blobs;
 pub mod config;
 pub mod engine;
 pub mod files;
@@ -11,3 +12,9 @@ pub mod process;
 pub mod shell;
 pub mod ssh;
 pub mod theme;
+pub mod credentials;
+pub mod log;
+pub mod memory;
+pub mod paths;
+pub mod registry;
+pub mod secret;
