@@ -19,4 +19,5 @@ pub mod app;
 pub mod cli;
 pub mod core;
 pub mod demo;
+pub mod runtime;
 pub mod ui;

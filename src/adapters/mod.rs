@@ -2,6 +2,7 @@
 
 pub mod blobs;
 pub mod config;
+pub mod credentials;
 pub mod engine;
 pub mod files;
 pub mod hosts;
@@ -9,12 +10,8 @@ pub mod log;
 pub mod memory;
 pub mod paths;
 pub mod process;
+pub mod registry;
+pub mod secret;
 pub mod shell;
 pub mod ssh;
 pub mod theme;
-pub mod credentials;
-pub mod log;
-pub mod memory;
-pub mod paths;
-pub mod registry;
-pub mod secret;

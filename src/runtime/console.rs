@@ -13,8 +13,8 @@ use crate::app::effect::{Console, Effect};
 use crate::app::model::Model;
 use crate::app::msg::Msg;
 use crate::app::update;
-use crate::core::settings::Glyphs;
 use crate::ui;
+use crate::ui::glyphs::Glyphs;
 use crate::ui::theme::Theme;
 
 use super::clock::Clock;

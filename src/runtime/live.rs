@@ -7,7 +7,6 @@ use futures_util::StreamExt;
 
 use crate::adapters::blobs::BlobStore;
 use crate::adapters::credentials::Credentials;
-use crate::adapters::files;
 use crate::adapters::hosts::{HostSession, Hosts};
 use crate::adapters::memory::MemoryFile;
 use crate::adapters::paths::Paths;
@@ -50,14 +49,13 @@ impl Live {
         operating: Option<mode::Operating>,
     ) -> Self {
         let sessions = Sessions::default();
-        let cache = paths.cache();
+        let cache = paths.cache.clone();
         let blobs = cache.as_deref().map_or_else(BlobStore::in_memory, |cache| {
             BlobStore::at(cache.join("blobs"))
         });
         let mut options =
             RegistryOptions::new(settings.registries.clone(), Credentials::of_user(), blobs);
         options.dialer = Some(Arc::new(sessions.clone()));
-        options.engines = Some(Arc::new(sessions.clone()));
         Self {
             settings: Arc::new(settings.clone()),
             queue,
@@ -88,8 +86,11 @@ impl Live {
         let Some(spec) = self.settings.host(&host).cloned() else {
             return;
         };
-        let (hosts, queue, sessions) =
-            (self.hosts.clone(), self.queue.clone(), self.sessions.clone());
+        let (hosts, queue, sessions) = (
+            self.hosts.clone(),
+            self.queue.clone(),
+            self.sessions.clone(),
+        );
         tokio::spawn(async move {
             let waits = {
                 let (host, queue) = (host.clone(), queue.clone());
@@ -180,7 +181,7 @@ impl World for Live {
                 let (session, queue) = (self.sessions.get(&host), self.queue.clone());
                 tokio::spawn(async move {
                     let state = match session {
-                        Some(session) => files::render(&session, &project, &recipe).await,
+                        Some(session) => session.render(&recipe, &project).await,
                         None => FilesState::Unknown("the host is not connected".to_owned()),
                     };
                     let _ = queue.send(Msg::Rendered {

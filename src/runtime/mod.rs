@@ -7,7 +7,7 @@ pub mod clock;
 pub mod console;
 pub mod headless;
 pub mod input;
-pub mod terminal;
 pub mod live;
 mod sessions;
+pub mod terminal;
 pub mod world;

@@ -8,9 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
 use crate::adapters::hosts::HostSession;
-use crate::adapters::registry::{Dialer, EngineAnswer, EngineAsk, Stream};
-use crate::core::failure::{RegistryFailure, RegistryTrouble};
-use crate::core::image::ImageRef;
+use crate::adapters::registry::{Dialer, Stream};
 use crate::core::names::HostName;
 
 /// The open ways, by host.
@@ -43,7 +41,11 @@ impl Sessions {
 
     /// Takes all ways out, to be closed.
     pub fn drain(&self) -> Vec<HostSession> {
-        self.lock().open.drain().map(|(_, session)| session).collect()
+        self.lock()
+            .open
+            .drain()
+            .map(|(_, session)| session)
+            .collect()
     }
 
     /// Keeps the handle of a write to disk, so that the end can wait for it.

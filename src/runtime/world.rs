@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::app::effect::{Effect, Look};
-use crate::app::mode::{Mode, Observing};
+use crate::app::effect::{Act, Effect, Look};
+use crate::app::mode::{Mode, Observing, Operating};
 use crate::app::msg::{Msg, Now};
 use crate::core::memory::Memory;
 use crate::demo::Demo;
@@ -89,6 +89,16 @@ impl World for DemoWorld {
     fn remember(&mut self, _: Memory) {}
 
     async fn close(&mut self) {}
+}
+
+impl Hands<DemoWorld> for Operating {
+    fn act(world: &mut DemoWorld, act: Act, _: Now) -> Option<Foreground> {
+        let what = match act {
+            Act::Shell { service, .. } => format!("the demo has no shell in {service}"),
+        };
+        let _ = world.queue.send(Msg::Trouble(what));
+        None
+    }
 }
 
 /// Sends what happens in the demo by itself, each thing in its time.

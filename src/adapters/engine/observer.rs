@@ -180,8 +180,9 @@ impl Observer {
                 .ok_or_else(|| words::bad_answer(&path, "the container has no image Id"))?;
             Ok(Some((entry.id.clone(), KnownContainer { class, facts })))
         };
-        stream::iter(listed)
-            .map(one)
+        // The futures are made first: a closure within the stream would tie it to one lifetime and to one thread.
+        let details: Vec<_> = listed.iter().map(one).collect();
+        stream::iter(details)
             .buffer_unordered(AT_ONCE)
             .try_filter_map(async |found| Ok(found))
             .try_collect()
@@ -215,8 +216,9 @@ impl Observer {
             let found = self.link.find::<wire::Image>(&path).await?;
             Ok(found.map(|image| (id.clone(), convert::image_details(image))))
         };
-        stream::iter(wanted.iter().filter(|id| !known.contains_key(id)))
-            .map(one)
+        let missing = wanted.iter().filter(|id| !known.contains_key(*id));
+        let details: Vec<_> = missing.map(one).collect();
+        stream::iter(details)
             .buffer_unordered(AT_ONCE)
             .try_filter_map(async |found| Ok(found))
             .try_collect()
