@@ -13,10 +13,10 @@ use crate::core::files::{ConfigState, FilesState, RenderedService};
 use crate::core::image::{BadReference, ImageRef};
 use crate::core::inventory::{self, ComposeLabels, ProjectKind, Service};
 use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
-use crate::core::remote::{QuestionKey, Remote, RemoteImage};
+use crate::core::remote::{QuestionKey, Remote, RemoteImage, Route};
 use crate::core::verdict::{self, Assessment, Facts, Verdict};
 
-use super::model::{FilesKey, HostModel, Model};
+use super::model::{FilesKey, HostModel, Link, Model};
 
 /// A host with its judged projects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -312,7 +312,9 @@ impl Judge<'_> {
         builds_here: Option<bool>,
     ) -> Judged<'c> {
         let gathered = gather(self.model, self.host, self.observation, container);
-        let facts = gathered.facts(self.away.as_deref(), builds_here);
+        let route_away = gathered.route_away(self.model);
+        let away = self.away.as_deref().or(route_away.as_deref());
+        let facts = gathered.facts(away, builds_here);
         let assessment = verdict::assess(&facts);
         let digests = gathered.reference.as_ref().map_or_else(
             |_| Vec::new(),
@@ -490,6 +492,26 @@ pub fn gather<'a>(
 }
 
 impl Gathered<'_> {
+    /// Says why the registry cannot be asked through the host that reaches it, if so.
+    fn route_away(&self, model: &Model) -> Option<String> {
+        let Route::Via(via) = &self.question.as_ref()?.route else {
+            return None;
+        };
+        let Some(index) = model.host_index(via) else {
+            return Some(format!(
+                "the registry is asked through {via}, which is not configured"
+            ));
+        };
+        let host = &model.hosts[index];
+        (host.link != Link::Up).then(|| {
+            let why = host.failure().map_or_else(
+                || "is not connected yet".to_owned(),
+                |failure| format!("is {}: {failure}", host.state().word()),
+            );
+            format!("the registry is asked through {via}, which {why}")
+        })
+    }
+
     /// Returns the facts in the shape that is judged.
     pub fn facts<'b>(&'b self, away: Option<&'b str>, builds_here: Option<bool>) -> Facts<'b> {
         Facts {

@@ -337,9 +337,10 @@ impl Model {
     /// Tells whether the first look at the fleet is over: nothing is in flight that would still say more.
     pub fn is_settled(&self) -> bool {
         let hosts = self.hosts.iter().all(|host| match &host.link {
-            Link::Idle | Link::Dialling(_) => false,
+            Link::Idle | Link::Dialling(None) => false,
             Link::Up => host.fresh && !host.in_flight && host.wanted.is_none(),
-            Link::Failed(_) => true,
+            // It failed once, or it waits for a person: trying again would only take longer.
+            Link::Failed(_) | Link::Dialling(Some(_)) => true,
         });
         hosts
             && self.remotes.values().all(|remote| !remote.in_flight)

@@ -14,13 +14,7 @@ use crate::core::settings::Glyphs;
 /// Without a command the console opens. Hosts come from the configuration and from -H; with neither, the engine of
 /// this machine is shown, if there is one.
 #[derive(Debug, Parser)]
-#[command(
-    name = "homelab-tui",
-    version,
-    subcommand_required = true,
-    arg_required_else_help = true,
-    max_term_width = 100
-)]
+#[command(name = "homelab-tui", version, max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]
     pub general: General,
@@ -122,6 +116,17 @@ impl FromStr for HostArgument {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Observe the whole fleet once and say how everything stands
+    Status {
+        /// HOST, HOST/PROJECT or HOST/PROJECT/SERVICE
+        target: Option<String>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+        /// End with 3 if something is neither current nor local, with 4 if something is unknown
+        #[arg(long)]
+        exit_code: bool,
+    },
     /// Read, check and explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

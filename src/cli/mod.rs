@@ -11,6 +11,7 @@ mod output;
 pub mod reference;
 #[cfg(test)]
 mod samples;
+mod session;
 mod setup;
 pub mod status;
 mod table;
@@ -54,10 +55,21 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
     let paths = Paths::of_user();
     let general = &arguments.general;
     let Some(command) = &arguments.command else {
-        return Ok(Exit::Usage);
+        return session::console(general, &paths, output);
     };
     match command {
         Command::Builds(command) => builds::run(command, output),
+        Command::Status {
+            target,
+            json,
+            exit_code,
+        } => {
+            let wanted = status::Wanted {
+                json: *json,
+                exit_code: *exit_code,
+            };
+            session::status(general, &paths, target.as_deref(), wanted, output)
+        }
         Command::Config(command) => config::run(*command, general, &paths, output),
         Command::Completions { shell } => manual::completions(*shell, output),
         Command::Man => manual::man(output),

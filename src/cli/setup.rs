@@ -82,13 +82,7 @@ pub fn setup(general: &General, paths: &Paths) -> Result<Setup, Unreadable> {
         }
         None => (config::without_file(&extra), Vec::new(), None),
     };
-    settings.read_only |= general.read_only;
-    if let Some(theme) = &general.theme {
-        settings.theme.clone_from(theme);
-    }
-    if let Some(glyphs) = general.glyphs() {
-        settings.glyphs = glyphs;
-    }
+    flags(&mut settings, general);
     if settings.hosts.is_empty() && problems.is_empty() && has_engine() {
         settings
             .hosts
@@ -99,6 +93,17 @@ pub fn setup(general: &General, paths: &Paths) -> Result<Setup, Unreadable> {
         problems,
         file,
     })
+}
+
+/// Lets the flags have the last word on settings.
+pub fn flags(settings: &mut Settings, general: &General) {
+    settings.read_only |= general.read_only;
+    if let Some(theme) = &general.theme {
+        settings.theme.clone_from(theme);
+    }
+    if let Some(glyphs) = general.glyphs() {
+        settings.glyphs = glyphs;
+    }
 }
 
 /// Reads a file, checked against the commands that there are.

@@ -1,10 +1,12 @@
 //! The same update without a screen: one full observation of the fleet, then the model.
 
+use std::io;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::app::effect::{Console, Effect};
+use crate::app::effect::Effect;
 use crate::app::mode::Observing;
 use crate::app::model::Model;
 use crate::app::msg::Msg;
@@ -13,26 +15,33 @@ use crate::app::update;
 use super::clock::Clock;
 use super::world::{self, World};
 
+/// How long what the last start knew is waited for.
+const RECALL: Duration = Duration::from_millis(500);
+
 /// Runs until nothing is in flight that would still say more, or the time is over.
+///
+/// # Errors
+/// If the operator interrupts it, or the machine gives no signals.
 pub async fn observe<W: World>(
     model: &mut Model,
     clock: Clock,
     world: &mut W,
     queue: &mut UnboundedReceiver<Msg>,
     patience: Duration,
-) {
+) -> io::Result<()> {
     let deadline = tokio::time::Instant::now() + patience;
-    let mut next = Some(Msg::Tick);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // What the last start knew comes first, so that the last good answers stand beside failures.
+    let recalled = tokio::time::timeout(RECALL, queue.recv()).await;
+    let mut next = recalled.ok().flatten().or(Some(Msg::Tick));
     while let Some(msg) = next {
         let effects: Vec<Effect<Observing>> = update::update(model, clock.now(), msg);
         for effect in effects {
-            if let Some(local) = world::carry_out(world, effect, clock.now())
-                && let super::console::Local::Console(Console::Quit) = local
-            {
-                return;
-            }
+            // A session without a screen has nothing of its own to do.
+            let _ = world::carry_out(world, effect, clock.now());
         }
-        if model.is_settled() {
+        if model.is_settled() || tokio::time::Instant::now() >= deadline {
             break;
         }
         let wake = update::next_wake(model).map(|due| clock.instant(due).into());
@@ -40,10 +49,9 @@ pub async fn observe<W: World>(
         next = tokio::select! {
             msg = queue.recv() => msg,
             () = tokio::time::sleep_until(wake) => Some(Msg::Tick),
+            _ = interrupt.recv() => return Err(io::ErrorKind::Interrupted.into()),
+            _ = terminate.recv() => return Err(io::ErrorKind::Interrupted.into()),
         };
-        if tokio::time::Instant::now() >= deadline {
-            break;
-        }
     }
-    world.remember(model.memory());
+    Ok(())
 }

@@ -294,10 +294,10 @@ pub fn route_is_back(model: &mut Model, host: &HostName) {
 pub fn next_wake(model: &Model) -> Option<Duration> {
     let now = model.now.since_start;
     let hosts = model.hosts.iter().flat_map(|host| {
-        let reading = (host.link == Link::Up && !host.in_flight).then(|| {
-            let wanted = host.wanted.as_ref().map(|(due, _)| *due);
-            wanted.unwrap_or(host.full_due).min(host.full_due.max(now))
-        });
+        let idle = host.link == Link::Up && !host.in_flight;
+        let wanted = host.wanted.as_ref().map(|(due, _)| *due);
+        let full = host.fresh.then_some(host.full_due);
+        let reading = wanted.into_iter().chain(full).min().filter(|_| idle);
         [host.redial_due, reading]
     });
     let up = |host: &HostName| {
