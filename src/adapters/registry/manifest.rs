@@ -188,12 +188,16 @@ pub(super) fn image(
     config: &Config,
 ) -> Result<RemoteImage, String> {
     // A history that does not fit the layers would name wrong instructions.
-    let instructions = (config.instructions.len() == manifest.layers.len())
-        .then_some(config.instructions.as_slice())
-        .unwrap_or_default();
-    let diff_ids = (config.diff_ids.len() == manifest.layers.len())
-        .then_some(config.diff_ids.as_slice())
-        .unwrap_or_default();
+    let instructions = if config.instructions.len() == manifest.layers.len() {
+        config.instructions.as_slice()
+    } else {
+        &[]
+    };
+    let diff_ids = if config.diff_ids.len() == manifest.layers.len() {
+        config.diff_ids.as_slice()
+    } else {
+        &[]
+    };
     let layers: Result<Vec<RemoteLayer>, String> = manifest
         .layers
         .iter()
