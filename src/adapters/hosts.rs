@@ -12,15 +12,16 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::core::engine::Observation;
-use crate::core::failure::{HostFailure, HostTrouble};
+use crate::core::failure::{HostFailure, HostTrouble, RegistryFailure};
 use crate::core::files::{FilesState, Recipe};
 use crate::core::host::{Address, HostSpec};
+use crate::core::image::ImageRef;
 use crate::core::mode::Operating;
 use crate::core::names::ProjectName;
 use crate::core::settings::SshSettings;
 use crate::core::watch::Scope;
 
-use super::engine::{self, Events, Link, Observer, Operator, Way};
+use super::engine::{self, Distribution, Events, Link, Observer, Operator, Way};
 use super::files;
 use super::shell::Place;
 use super::ssh::{ControlFolder, Destination, Dialled, Master};
@@ -161,6 +162,14 @@ impl HostSession {
     /// Follows the engine's events; the last item is the reason why there are no more.
     pub fn events(&self) -> Events {
         self.observer.events()
+    }
+
+    /// Lets the engine ask the registry of a reference.
+    pub async fn distribution(
+        &self,
+        reference: &ImageRef,
+    ) -> Result<Distribution, RegistryFailure> {
+        self.observer.distribution(reference).await
     }
 
     /// Lets the host render a project's files.

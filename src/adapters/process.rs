@@ -32,7 +32,7 @@ pub struct Process {
     pub leash: Leash,
 }
 
-/// What keeps a command running; it is ended when this is dropped.
+/// What keeps a command running; once this is dropped it is ended, at once or a moment after its streams.
 #[derive(Debug)]
 pub struct Leash(#[expect(dead_code, reason = "its drop is its use")] oneshot::Sender<()>);
 
@@ -91,9 +91,11 @@ impl Process {
                 }
                 wait.await
             };
+            let mut end = std::pin::pin!(end);
             let code = tokio::select! {
-                code = end => code,
-                _ = stopped => None,
+                code = &mut end => code,
+                // Its streams are closed by now, which ends most commands; the others are cut off.
+                _ = stopped => tokio::time::timeout(LAST_WORDS, end).await.ok().flatten(),
             };
             ended.send_replace(Some(code));
         });

@@ -1,3 +1,7 @@
 //! The cases, by subject.
 
+mod hosts;
+mod hosts_failing;
+mod hosts_files;
+mod hosts_ssh;
 mod is_the_lab;

@@ -130,32 +130,37 @@ impl Link {
         }
     }
 
-    /// Asks for a JSON document; nothing where the engine answers 404.
-    pub(super) async fn find<T: DeserializeOwned>(
+    /// Asks for a JSON document; the inner failure is an error status with the engine's words.
+    pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         path: &str,
-    ) -> Result<Option<T>, HostFailure> {
+    ) -> Result<Result<T, (u16, String)>, HostFailure> {
         let asked = bare(path);
         let work = async {
             let request = request(Method::GET, &format!("/v{}{path}", self.api()));
             let answer = self.pool.send(request).await?;
             let status = answer.status();
             let body = body(answer, asked).await?;
-            if status == StatusCode::NOT_FOUND {
-                return Ok(None);
-            }
             if !status.is_success() {
-                return Err(words::status_failure(
-                    status.as_u16(),
-                    &message(&body),
-                    asked,
-                ));
+                return Ok(Err((status.as_u16(), message(&body))));
             }
             serde_json::from_slice(&body)
-                .map(Some)
+                .map(Ok)
                 .map_err(|error| words::bad_answer(asked, &error.to_string()))
         };
         within(asked, LIST_TIMEOUT, work).await
+    }
+
+    /// Asks for a JSON document; nothing where the engine answers 404.
+    pub(super) async fn find<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Option<T>, HostFailure> {
+        match self.ask(path).await? {
+            Ok(found) => Ok(Some(found)),
+            Err((404, _)) => Ok(None),
+            Err((status, message)) => Err(words::status_failure(status, &message, bare(path))),
+        }
     }
 
     /// Asks for a JSON document that every engine has.

@@ -5,6 +5,7 @@
 
 mod convert;
 mod dial;
+mod distribution;
 mod events;
 mod link;
 mod observer;
@@ -15,6 +16,7 @@ mod wire;
 pub mod words;
 
 pub use dial::{Way, docker_argv};
+pub use distribution::Distribution;
 pub use events::Events;
 pub use link::Link;
 pub use observer::Observer;

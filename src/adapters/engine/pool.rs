@@ -13,7 +13,7 @@ use http::{Method, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
 use crate::adapters::process::Ending;
@@ -40,6 +40,8 @@ struct Inner {
     way: Way,
     turns: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
+    /// Tells that a connection was laid down.
+    returned: Notify,
     /// Whether somebody looks after what lies idle.
     letting_go: AtomicBool,
 }
@@ -81,6 +83,7 @@ impl Pool {
             way,
             turns: Arc::new(Semaphore::new(turns)),
             idle: Mutex::default(),
+            returned: Notify::new(),
             letting_go: AtomicBool::new(false),
         }))
     }
@@ -103,11 +106,10 @@ impl Pool {
         };
         let repeatable = matches!(*request.method(), Method::GET | Method::HEAD);
         loop {
-            let kept = if endless { None } else { self.kept().await };
-            let used = kept.is_some();
-            let mut sender = match kept {
-                Some(sender) => sender,
-                None => self.open().await?,
+            let (mut sender, used) = if endless {
+                (self.open().await?, false)
+            } else {
+                self.take().await?
             };
             let head = repeatable.then(|| head_of(&request));
             match sender.requests.try_send_request(request).await {
@@ -151,7 +153,8 @@ impl Pool {
         Ok(Sender { requests, ending })
     }
 
-    async fn kept(&self) -> Option<Sender> {
+    /// Takes a connection that lies idle, else opens one; tells whether it was used before.
+    async fn take(&self) -> Result<(Sender, bool), HostFailure> {
         // One whose answer was just read may be a moment from lying here; opening another one costs more.
         for _ in 0..3 {
             if !self.idle().is_empty() {
@@ -159,6 +162,23 @@ impl Pool {
             }
             tokio::task::yield_now().await;
         }
+        if let Some(sender) = self.kept().await {
+            return Ok((sender, true));
+        }
+        let mut open = std::pin::pin!(self.open());
+        loop {
+            let returned = self.0.returned.notified();
+            tokio::select! {
+                opened = &mut open => return Ok((opened?, false)),
+                // Where there is no room for another one, one that became free serves as well.
+                () = returned => if self.is_crowded() && let Some(sender) = self.kept().await {
+                    return Ok((sender, true));
+                },
+            }
+        }
+    }
+
+    async fn kept(&self) -> Option<Sender> {
         loop {
             let mut sender = self.idle().pop()?.sender;
             if sender.requests.ready().await.is_ok() {
@@ -173,7 +193,12 @@ impl Pool {
             // An endless stream's connection lives as long as its body is read.
             return;
         };
-        if sender.requests.ready().await.is_err() || self.is_crowded() {
+        if sender.requests.ready().await.is_err() {
+            return;
+        }
+        // Others of this host may wait for the channel, unless one of our own does.
+        let ours_wait = self.0.turns.available_permits() == 0;
+        if self.is_crowded() && !ours_wait {
             return;
         }
         self.idle().push(Idle {
@@ -181,6 +206,7 @@ impl Pool {
             since: Instant::now(),
         });
         drop(turn);
+        self.0.returned.notify_one();
         if !self.0.letting_go.swap(true, Ordering::Relaxed) {
             tokio::spawn(self.clone().let_go());
         }

@@ -34,6 +34,13 @@ pub fn command_failure(errors: &str, code: Option<i32>) -> HostFailure {
             "run `sudo usermod -aG docker USER` on the host, or set docker: {command: [sudo, docker]}",
         );
     }
+    if has("account is currently not available") || has("nologin") {
+        return HostFailure::new(
+            HostTrouble::LoginRefused,
+            "the user has no shell on the host",
+            "give the user a shell there, or log in as another one",
+        );
+    }
     if code == Some(127) || has("command not found") || has(": not found") {
         return HostFailure::new(
             HostTrouble::NoDocker,
@@ -236,6 +243,11 @@ mod tests {
                 1,
                 "docker: 'dial-stdio' is not a docker command.",
                 EngineVersion,
+            ),
+            (
+                1,
+                "This account is currently not available.\n\n",
+                LoginRefused,
             ),
             (1, "something else", BadAnswer),
             (0, "", BadAnswer),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use openssh::{Child, Error, Session, Stdio};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::sleep;
 
 use crate::adapters::process::Process;
 
@@ -16,29 +17,37 @@ use super::Master;
 
 /// How long a command waits for a free channel.
 const QUEUE: Duration = Duration::from_secs(30);
+/// The fewest channels that are tried for: one for events, one for everything else.
+const FEWEST: usize = 2;
+/// How long a refused command waits before it is tried again.
+const REFUSED: Duration = Duration::from_millis(100);
 const NO_ROOM: &str = "the host allows too few sessions on one connection; MaxSessions in its sshd_config should be 10";
 
 impl Master {
     /// Runs a command line, which the login shell of the host splits and which must therefore be quoted.
     pub async fn open(&self, command_line: &str) -> io::Result<Process> {
+        let opened = tokio::time::timeout(QUEUE, self.open_in_turn(command_line)).await;
+        opened.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, NO_ROOM)))
+    }
+
+    async fn open_in_turn(&self, command_line: &str) -> io::Result<Process> {
         loop {
             if let Some(failure) = self.end() {
                 return Err(io::Error::new(io::ErrorKind::NotConnected, failure));
             }
-            let slot = match tokio::time::timeout(QUEUE, self.slots.clone().acquire_owned()).await {
-                Ok(Ok(slot)) => slot,
-                Ok(Err(closed)) => return Err(io::Error::other(closed)),
-                Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, NO_ROOM)),
-            };
+            let slot = self.slots.clone().acquire_owned().await;
+            let slot = slot.map_err(io::Error::other)?;
             match self.spawn(command_line).await {
                 Ok(child) => return process(child, slot),
                 Err(error) if is_refusal(&error) => {
-                    // The host allows fewer channels than we do: the bound shrinks to what it let through.
-                    if self.bound.fetch_sub(1, Ordering::Relaxed) <= 1 {
-                        self.bound.store(1, Ordering::Relaxed);
-                        return Err(io::Error::other(NO_ROOM));
+                    // The host allows fewer channels than we do: the bound shrinks to what it let through. Below the
+                    // least that works, a channel that just ended may not be gone yet on the other side.
+                    if self.bound.fetch_sub(1, Ordering::Relaxed) > FEWEST {
+                        slot.forget();
+                    } else {
+                        self.bound.store(FEWEST, Ordering::Relaxed);
+                        sleep(REFUSED).await;
                     }
-                    slot.forget();
                 }
                 Err(error) => return Err(self.explain(error)),
             }

@@ -8,11 +8,13 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use openssh::{ForwardType, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
+use tokio::time::{Sleep, sleep};
 
 use crate::core::text::clean_within;
 
@@ -24,16 +26,21 @@ pub(super) type Forwards = HashMap<(String, u16), PathBuf>;
 
 /// The most targets that one host is asked to lead to.
 const MOST_TARGETS: usize = 16;
+/// How long the reason of a refusal may take to come.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 impl Master {
     /// Opens a tcp connection from the host to the target, which the host's own name service resolves.
     pub async fn dial(self: &Arc<Self>, host: &str, port: u16) -> io::Result<Dialled> {
         let socket = self.forward(host, port).await?;
+        let before = self.said.count();
         let stream = UnixStream::connect(&socket).await?;
         Ok(Dialled {
             stream,
             said: self.said.clone(),
+            before,
             heard: false,
+            ended: None,
             _master: self.clone(),
         })
     }
@@ -68,7 +75,11 @@ impl Master {
 pub struct Dialled {
     stream: UnixStream,
     said: Said,
+    /// How much ssh had said before this dial.
+    before: usize,
     heard: bool,
+    /// Set at an end before the first byte, until which the reason is waited for.
+    ended: Option<Pin<Box<Sleep>>>,
     /// The connection below lives at least as long.
     _master: Arc<Master>,
 }
@@ -79,22 +90,28 @@ impl AsyncRead for Dialled {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        match polled {
-            Poll::Ready(Ok(())) if buffer.filled().len() > before => self.heard = true,
+        if self.ended.is_none() {
+            let before = buffer.filled().len();
+            let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+            let got = buffer.filled().len() > before;
+            self.heard |= got;
             // The master accepts first and dials then: a refusal is an end before the first byte.
-            Poll::Ready(Ok(())) if !self.heard && buffer.remaining() > 0 => {
-                if let Some(reason) = refusal(&self.said.lines()) {
-                    return Poll::Ready(Err(io::Error::new(
-                        io::ErrorKind::ConnectionRefused,
-                        reason,
-                    )));
-                }
+            let refused =
+                matches!(polled, Poll::Ready(Ok(()))) && !self.heard && buffer.remaining() > 0;
+            if !refused {
+                return polled;
             }
-            _ => {}
         }
-        polled
+        if let Some((kind, reason)) = refusal(&self.said.lines_since(self.before)) {
+            return Poll::Ready(Err(io::Error::new(kind, reason)));
+        }
+        // The reason comes on another pipe and may be a moment behind.
+        let patience = self.ended.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        ready!(patience.as_mut().poll(context));
+        match refusal(&self.said.lines_since(self.before)) {
+            Some((kind, reason)) => Poll::Ready(Err(io::Error::new(kind, reason))),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }
 
@@ -117,17 +134,22 @@ impl AsyncWrite for Dialled {
 }
 
 /// Finds why the host did not open the last connection, as in `channel 2: open failed: connect failed: …`.
-fn refusal(lines: &[String]) -> Option<String> {
+fn refusal(lines: &[String]) -> Option<(io::ErrorKind, String)> {
     lines.iter().rev().find_map(|line| {
         let (_, reason) = line.split_once("open failed: ")?;
+        if reason.starts_with("administratively prohibited") {
+            let why =
+                "the host's sshd forwards no tcp (AllowTcpForwarding, or the tailnet's policy)";
+            return Some((io::ErrorKind::PermissionDenied, why.to_owned()));
+        }
         let reason = reason.strip_prefix("connect failed: ").unwrap_or(reason);
-        let reason = clean_within(reason.trim(), 200);
-        Some(if reason.starts_with("administratively prohibited") {
-            "the host's sshd does not forward tcp (AllowTcpForwarding, or the tailnet's policy)"
-                .to_owned()
+        let kind = if reason.contains("timed out") {
+            io::ErrorKind::TimedOut
         } else {
-            format!("from the host: {reason}")
-        })
+            io::ErrorKind::ConnectionRefused
+        };
+        let reason = clean_within(reason.trim(), 200);
+        Some((kind, format!("from the host: {reason}")))
     })
 }
 
@@ -139,13 +161,21 @@ mod tests {
     fn the_reason_of_a_refused_dial_is_found() {
         let said = |line: &str| refusal(&["Authenticated to x".to_owned(), line.to_owned()]);
         assert_eq!(
-            said("channel 3: open failed: connect failed: Connection refused").as_deref(),
-            Some("from the host: Connection refused")
+            said("channel 3: open failed: connect failed: Connection refused"),
+            Some((
+                io::ErrorKind::ConnectionRefused,
+                "from the host: Connection refused".to_owned()
+            ))
         );
-        assert!(
-            said("channel 2: open failed: administratively prohibited: open failed")
-                .is_some_and(|reason| reason.contains("AllowTcpForwarding"))
+        let kind = |line: &str| said(line).map(|(kind, _)| kind);
+        assert_eq!(
+            kind("channel 2: open failed: administratively prohibited: open failed"),
+            Some(io::ErrorKind::PermissionDenied)
         );
-        assert_eq!(said("nothing of that kind"), None);
+        assert_eq!(
+            kind("channel 2: open failed: connect failed: Connection timed out"),
+            Some(io::ErrorKind::TimedOut)
+        );
+        assert_eq!(kind("nothing of that kind"), None);
     }
 }

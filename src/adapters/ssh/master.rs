@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openssh::Session;
@@ -142,13 +142,36 @@ impl Master {
 
 /// What ssh said lately.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Said(Arc<Mutex<VecDeque<String>>>);
+pub(super) struct Said(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    kept: VecDeque<String>,
+    /// How many lines there were in all.
+    count: usize,
+}
 
 impl Said {
     /// Returns the last lines.
     pub fn lines(&self) -> Vec<String> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().cloned().collect()
+        self.lines_since(0)
+    }
+
+    /// Returns how many lines there were in all.
+    pub fn count(&self) -> usize {
+        self.lock().count
+    }
+
+    /// Returns the last lines, without those that were there when the count was taken.
+    pub fn lines_since(&self, count: usize) -> Vec<String> {
+        let lines = self.lock();
+        let fresh = lines.count.saturating_sub(count);
+        let skip = lines.kept.len().saturating_sub(fresh);
+        lines.kept.iter().skip(skip).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn follow(self, stderr: impl AsyncRead + Unpin) {
@@ -166,11 +189,12 @@ impl Said {
             if text.is_empty() {
                 continue;
             }
-            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if lines.len() == KEPT_LINES {
-                lines.pop_front();
+            let mut lines = self.lock();
+            if lines.kept.len() == KEPT_LINES {
+                lines.kept.pop_front();
             }
-            lines.push_back(text);
+            lines.kept.push_back(text);
+            lines.count += 1;
         }
     }
 }
