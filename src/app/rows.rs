@@ -124,14 +124,41 @@ impl Rows {
             .map_or((0, 0, 0), |(_, at)| at)
     }
 
-    /// Returns where the selected row is: by identity, else where the selection was.
+    /// Returns where the selected row is: by identity, else what the service lies in, else where the selection was.
     pub fn selected_index(&self, model: &Model) -> Option<usize> {
         let wanted = model.screen.selected.as_ref();
         let found = wanted.and_then(|id| self.list.iter().position(|row| self.is(model, row, id)));
-        found.or_else(|| {
+        let around = || {
+            let Some(RowId::Service(key)) = wanted else {
+                return None;
+            };
+            self.list
+                .iter()
+                .rposition(|row| self.holds(model, row, key))
+        };
+        found.or_else(around).or_else(|| {
             let last = self.list.len().checked_sub(1)?;
             Some(model.screen.selected_index.min(last))
         })
+    }
+
+    /// Tells whether the service lies folded in the row.
+    fn holds(&self, model: &Model, row: &Row, key: &ServiceKey) -> bool {
+        if !row.folded {
+            return false;
+        }
+        let is = |service: &ServiceView| service.key == *key;
+        match row.place {
+            Place::Host(host) => model.judged[host].services().any(is),
+            Place::Project(host, project) => {
+                model.judged[host].projects[project].services.iter().any(is)
+            }
+            Place::Head(head) => {
+                let mut services = self.heads[head].services.iter();
+                services.any(|at| is(service_of(model, *at)))
+            }
+            Place::Service(..) | Place::Across(_) => false,
+        }
     }
 
     /// Compares identities without making one.

@@ -120,6 +120,7 @@ pub fn disconnected(model: &mut Model, name: &HostName, failure: HostFailure) {
             files.in_flight = false;
         }
     }
+    schedule::route_is_gone(model, name);
     touch(model, index);
 }
 

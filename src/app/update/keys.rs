@@ -245,8 +245,15 @@ fn page(model: &Model) -> isize {
     isize::try_from(model.screen.height.saturating_sub(4).max(1)).unwrap_or(1)
 }
 
+/// Makes sure that something is selected by identity; a service stays so even while it lies folded in another row.
 fn keep_selected(model: &mut Model) {
-    model.screen.selected = rows::selected(model);
+    let service = match &model.screen.selected {
+        Some(RowId::Service(key)) => model.service(key),
+        Some(RowId::Host(_) | RowId::Project(..) | RowId::Group(_)) | None => None,
+    };
+    if service.is_none() {
+        model.screen.selected = rows::selected(model);
+    }
 }
 
 fn move_by(model: &mut Model, by: isize) {

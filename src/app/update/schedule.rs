@@ -290,6 +290,15 @@ pub fn route_is_back(model: &mut Model, host: &HostName) {
     }
 }
 
+/// Stops waiting for answers that would come through a host; they are asked for again when it is back.
+pub fn route_is_gone(model: &mut Model, host: &HostName) {
+    for (key, remote) in &mut model.remotes {
+        if key.route == Route::Via(host.clone()) {
+            remote.in_flight = false;
+        }
+    }
+}
+
 /// Says when the model has something to do by itself.
 pub fn next_wake(model: &Model) -> Option<Duration> {
     let now = model.now.since_start;

@@ -1,0 +1,118 @@
+//! Thousands of keys against the demo fleet: an observing session has no act, an operating one only asked-for acts.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::time::Duration;
+
+use homelab_tui::app::commands::{Command, Kind};
+use homelab_tui::app::effect::Effect;
+use homelab_tui::app::keys::{Code, Key};
+use homelab_tui::app::mode::{Mode, Observing, Operating};
+use homelab_tui::app::msg::Msg;
+use homelab_tui::app::screen::Overlay;
+use homelab_tui::app::update::palette_matches;
+use homelab_tui::demo::Scenario;
+use homelab_tui::demo::driver::Driver;
+
+const KEYS: usize = 10_000;
+
+/// A row of keys that is the same on every run and on every machine.
+fn keys() -> impl Iterator<Item = Key> {
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let named = [
+        Code::Enter,
+        Code::Esc,
+        Code::Tab,
+        Code::BackTab,
+        Code::Backspace,
+        Code::Delete,
+        Code::Up,
+        Code::Down,
+        Code::Left,
+        Code::Right,
+        Code::PageUp,
+        Code::PageDown,
+        Code::Home,
+        Code::End,
+        Code::Function(1),
+    ];
+    std::iter::repeat_with(move || {
+        let code = match next(10) {
+            0..4 => named[next(named.len())],
+            4 => Code::Char(['ä', '漢', '🦀', '\u{202e}', '\u{1b}'][next(5)]),
+            _ => Code::Char(char::from(u8::try_from(32 + next(95)).unwrap())),
+        };
+        Key {
+            code,
+            ctrl: next(20) == 0,
+            alt: next(40) == 0,
+        }
+    })
+    .take(KEYS)
+}
+
+/// Returns the command that the next key will run, if it runs one.
+fn command_of<M: Mode>(driver: &Driver<M>, key: Key) -> Option<&'static Command> {
+    match &driver.model.screen.overlay {
+        Overlay::Filter { .. } => None,
+        Overlay::Palette { input, chosen } => {
+            let found = palette_matches(input);
+            let runs = key.code == Code::Enter;
+            runs.then(|| found.get(*chosen).copied()).flatten()
+        }
+        _ => driver.model.keymap.command(key),
+    }
+}
+
+/// Presses all keys and hands each effect to a judge, with the command that caused it.
+fn press_all<M: Mode>(mut judge: impl FnMut(Option<&Command>, &Effect<M>)) -> Driver<M> {
+    let start = "2026-09-05T14:02:10Z".parse().unwrap();
+    let mut driver: Driver<M> = Driver::started(&Scenario::fleet(), start);
+    driver.settle(Duration::from_secs(20));
+    for (number, key) in keys().enumerate() {
+        let command = command_of(&driver, key);
+        for effect in driver.tell(Msg::Key(key)) {
+            judge(command, &effect);
+        }
+        // Whoever leaves comes back, so that the keys after a `q` mean something.
+        driver.model.ending = false;
+        if number % 100 == 0 {
+            driver.run_for(Duration::from_millis(200));
+        }
+    }
+    driver
+}
+
+#[test]
+fn an_observing_session_has_no_value_for_an_act() {
+    let mut effects = 0;
+    let driver = press_all::<Observing>(|_, effect| {
+        effects += 1;
+        match effect {
+            // There is nothing to match here: the type has no values.
+            Effect::Act(never) => match *never {},
+            Effect::Look(_) | Effect::Console(_) => {}
+        }
+    });
+    assert!(effects > 100, "the keys reached nothing");
+    assert!(driver.model.read_only);
+}
+
+#[test]
+fn an_operating_session_acts_only_through_commands_marked_as_changes() {
+    let mut acts = 0;
+    press_all::<Operating>(|command, effect| {
+        if let Effect::Act(act) = effect {
+            acts += 1;
+            let kind = command.map(|command| command.kind);
+            assert_eq!(kind, Some(Kind::Change), "{act:?} by {command:?}");
+        }
+    });
+    assert!(acts > 0, "no key reached an act, so nothing was shown");
+}
