@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::log;
@@ -37,6 +38,9 @@ const FORM: u32 = 1;
 
 /// A fleet of 30 hosts fills a few megabytes; a larger file than this is not ours.
 const LARGEST: u64 = 256 << 20;
+
+/// How long hosts are remembered that no session asks for any more.
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The file that holds the memory.
 #[derive(Debug, Clone)]
@@ -97,13 +101,21 @@ impl MemoryFile {
         }
     }
 
-    /// Writes the memory whole; what was there before stays if this fails.
+    /// Writes the memory, and with it what the file knows of other hosts; the file stays as it is if this fails.
     pub fn save(&self, memory: &Memory) -> Result<(), NotSaved> {
+        let mut memory = memory.clone();
+        let since = Timestamp::now()
+            .checked_sub(KEPT_FOR)
+            .unwrap_or(Timestamp::MIN);
+        memory.absorb(self.load().memory, since);
         let failed = |error| NotSaved {
             path: self.path.clone(),
             error,
         };
-        let writing = Writing { form: FORM, memory };
+        let writing = Writing {
+            form: FORM,
+            memory: &memory,
+        };
         let bytes = serde_json::to_vec(&writing).map_err(|error| failed(error.into()))?;
         replace_private_file(&self.path, &bytes).map_err(failed)
     }
@@ -164,8 +176,6 @@ pub struct NotSaved {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::collections::BTreeMap;
-
-    use jiff::Timestamp;
 
     use super::*;
     use crate::adapters::paths::scratch::Scratch;

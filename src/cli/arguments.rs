@@ -127,12 +127,22 @@ pub enum Command {
         #[arg(long)]
         exit_code: bool,
     },
+    /// Try every link from here to a verdict, and say what to do where one is broken
+    Doctor {
+        /// The host; without it all
+        host: Option<String>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Read, check and explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Cache statistics of builds
     #[command(subcommand)]
     Builds(BuildsCommand),
+    /// List the themes
+    Themes,
     /// List the console's keys and commands
     Keys,
     /// Print completions for a shell

@@ -15,14 +15,17 @@ mod session;
 mod setup;
 pub mod status;
 mod table;
+mod themes;
 
 use std::io;
 
 use clap::Parser;
 
-use self::arguments::{Arguments, Command};
+use self::arguments::{Arguments, Command, General};
 use self::exit::Exit;
 use self::output::{Failed, Output};
+use self::themes::Themes;
+use crate::adapters::log;
 use crate::adapters::paths::Paths;
 
 /// Runs the program with the arguments of the process.
@@ -54,6 +57,13 @@ pub fn main() -> Exit {
 fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
     let paths = Paths::of_user();
     let general = &arguments.general;
+    if let Err(error) = begin_log(general, &paths, arguments.command.is_none()) {
+        output.say(&error);
+        // A log that was asked for must be there; the usual one is only a convenience.
+        if general.log.is_some() {
+            return Ok(Exit::Usage);
+        }
+    }
     let Some(command) = &arguments.command else {
         return session::console(general, &paths, output);
     };
@@ -70,6 +80,10 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
             };
             session::status(general, &paths, target.as_deref(), wanted, output)
         }
+        Command::Doctor { host, json } => {
+            session::doctor(general, &paths, host.as_deref(), *json, output)
+        }
+        Command::Themes => themes::run(&Themes::find(&paths), output),
         Command::Config(command) => config::run(*command, general, &paths, output),
         Command::Completions { shell } => manual::completions(*shell, output),
         Command::Man => manual::man(output),
@@ -83,6 +97,16 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
                 Ok(Exit::Usage)
             }
         },
+    }
+}
+
+/// Begins the log: where it was asked for, else for the console in its usual place.
+fn begin_log(general: &General, paths: &Paths, console: bool) -> Result<(), log::NotOpened> {
+    let usual = paths.state.as_ref().filter(|_| console);
+    let usual = usual.map(|folder| folder.join("console.log"));
+    match general.log.clone().or(usual) {
+        Some(path) => log::begin(&path),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sessions: the console on the terminal, or one observation for a command.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -10,15 +11,18 @@ use super::arguments::General;
 use super::exit::Exit;
 use super::output::{Failed, Output};
 use super::setup::{self, Setup};
-use super::{status, tell};
+use super::themes::Themes;
+use super::{doctor, status, tell};
+use crate::adapters::log;
 use crate::adapters::paths::Paths;
-use crate::adapters::{log, theme as theme_file};
 use crate::app::keymap::Keymap;
 use crate::app::mode::{Mode, Observing, Operating};
 use crate::app::model::Model;
 use crate::app::msg::Msg;
 use crate::core::mode;
+use crate::core::names::{HostName, Target};
 use crate::core::settings::Settings;
+use crate::demo::driver::Driver;
 use crate::demo::{Demo, Scenario};
 use crate::runtime::clock::Clock;
 use crate::runtime::console::{self, Parts};
@@ -54,11 +58,6 @@ pub fn console(general: &General, paths: &Paths, output: &mut Output<'_>) -> Res
             return Ok(Exit::Usage);
         }
     };
-    if let Some(file) = log_file(general, paths)
-        && let Err(error) = log::begin(&file)
-    {
-        troubles.push(error.to_string());
-    }
     let dress = (theme, glyphs);
     let read_only = setup.settings.read_only;
     let ran = match (general.demo, read_only) {
@@ -102,49 +101,81 @@ pub fn status(
     wanted: status::Wanted,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failed> {
-    let setup = match prepared(general, paths) {
-        Ok(setup) => setup,
-        Err(error) => {
-            output.say(error);
-            return Ok(Exit::Usage);
-        }
+    let read = |settings: &Settings| target.map(|text| status::parse(text, settings)).transpose();
+    let on_host = |target: &Option<Target>, host: &HostName| {
+        target.as_ref().is_none_or(|target| target.on_host(host))
     };
+    match look(general, paths, read, on_host, output) {
+        Ok((model, target)) => {
+            let now = model.now.wall;
+            status::report(&model, target.as_ref(), now, wanted, output)
+        }
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// Observes the fleet once and reports which links hold.
+pub fn doctor(
+    general: &General,
+    paths: &Paths,
+    host: Option<&str>,
+    json: bool,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failed> {
+    let read = |settings: &Settings| {
+        host.map(|text| status::parse_host(text, settings))
+            .transpose()
+    };
+    let on_host = |wanted: &Option<HostName>, host: &HostName| {
+        wanted.as_ref().is_none_or(|wanted| wanted == host)
+    };
+    match look(general, paths, read, on_host, output) {
+        Ok((model, host)) => doctor::report(&model, host.as_ref(), json, output),
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// Observes what a command is about: all hosts, or those that its argument means.
+fn look<T>(
+    general: &General,
+    paths: &Paths,
+    read: impl FnOnce(&Settings) -> Result<T, status::NoTarget>,
+    means: impl Fn(&T, &HostName) -> bool,
+    output: &mut Output<'_>,
+) -> Result<(Model, T), Exit> {
+    let setup = prepared(general, paths).map_err(|error| usage(output, error))?;
     tell(&setup, output);
-    let target = match target
-        .map(|text| status::parse(text, &setup.settings))
-        .transpose()
-    {
-        Ok(target) => target,
-        Err(error) => {
-            output.say(error);
-            return Ok(Exit::Usage);
-        }
-    };
     let mut settings = setup.settings;
-    if let Some(target) = &target {
-        // Only what was asked about is contacted, and the hosts that its registries are asked through.
-        let vias: Vec<_> = settings
-            .registries
-            .iter()
-            .filter_map(|r| r.via.clone())
-            .collect();
-        let known = settings.hosts.iter().any(|host| target.on_host(&host.name));
-        if known {
-            settings
-                .hosts
-                .retain(|host| target.on_host(&host.name) || vias.contains(&host.name));
-        }
+    let wanted = read(&settings).map_err(|error| usage(output, error))?;
+    if settings.hosts.is_empty() {
+        output.say("no host is configured; add one with -H NAME=ADDRESS, or see `homelab-tui config example`");
     }
-    // What a part of the fleet says must not replace what is remembered of all of it.
-    let remember = target.is_none();
-    let model = in_runtime(observe(settings, general.demo, paths, remember));
-    match model {
-        Ok(model) => status::report(&model, target.as_ref(), Timestamp::now(), wanted, output),
-        Err(error) => {
-            output.say(format!("the fleet could not be observed: {error}"));
-            Ok(Exit::Usage)
-        }
+    // Only what was asked about is contacted, and the hosts that its registries are asked through.
+    let ways: Vec<HostName> = settings
+        .registries
+        .iter()
+        .filter_map(|registry| registry.via.clone())
+        .collect();
+    settings
+        .hosts
+        .retain(|host| means(&wanted, &host.name) || ways.contains(&host.name));
+    let observed = if general.demo {
+        Ok(observe_demo(settings))
+    } else {
+        in_runtime(observe(settings, paths))
+    };
+    match observed {
+        Ok(model) => Ok((model, wanted)),
+        Err(error) => Err(usage(
+            output,
+            format_args!("the fleet could not be observed: {error}"),
+        )),
     }
+}
+
+fn usage(output: &mut Output<'_>, error: impl Display) -> Exit {
+    output.say(error);
+    Exit::Usage
 }
 
 /// Reads the settings; the demo brings its own fleet.
@@ -229,40 +260,30 @@ fn tell_troubles(sender: &mpsc::UnboundedSender<Msg>, troubles: Vec<String>) {
     }
 }
 
-async fn observe(
-    settings: Settings,
-    demo: bool,
-    paths: &Paths,
-    remember: bool,
-) -> io::Result<Model> {
+async fn observe(settings: Settings, paths: &Paths) -> io::Result<Model> {
     let clock = Clock::start();
     let (sender, mut queue) = mpsc::unbounded_channel();
     let patience = settings.ssh.connect_timeout + PATIENCE;
     let mut model = Model::new(settings.clone(), Keymap::default(), clock.now());
-    if demo {
-        let demo = Demo::new(&Scenario::fleet(), clock.now().wall);
-        let mut world = DemoWorld::new(demo, sender);
-        headless::observe(&mut model, clock, &mut world, &mut queue, patience).await?;
-        return Ok(model);
-    }
     let mut world = Live::new(&settings, paths, sender, None);
     world.recall();
     let observed = headless::observe(&mut model, clock, &mut world, &mut queue, patience).await;
-    if remember && observed.is_ok() {
+    if observed.is_ok() {
         world.remember(model.memory());
     }
     world.close().await;
     observed.map(|()| model)
 }
 
-fn log_file(general: &General, paths: &Paths) -> Option<std::path::PathBuf> {
-    let usual = || {
-        paths
-            .state
-            .as_ref()
-            .map(|folder| folder.join("console.log"))
-    };
-    general.log.clone().or_else(usual)
+/// Observes the invented fleet, in simulated time.
+fn observe_demo(settings: Settings) -> Model {
+    let now = Timestamp::now();
+    let mut driver: Driver<Observing> = Driver::new(&Scenario::fleet(), now);
+    driver.model = Model::new(settings, Keymap::default(), driver.now());
+    let memory = driver.demo.memory();
+    driver.tell(Msg::Restored(Box::new(memory)));
+    driver.settle(PATIENCE);
+    driver.model
 }
 
 /// Finds the colours and glyphs for this terminal.
@@ -279,31 +300,7 @@ fn dress(general: &General, settings: &Settings, paths: &Paths) -> Result<(Theme
         term.as_deref(),
         variable("COLORTERM").as_deref(),
     );
-    let theme = find_theme(name, paths)?.reduced(depth);
+    let theme = Themes::find(paths).load(name)?.reduced(depth);
     let glyphs = Glyphs::choose(settings.glyphs, term.as_deref(), locale.as_deref());
     Ok((theme, glyphs))
-}
-
-/// Reads a theme: the operator's own from the config folder first, then one of those that come along.
-pub fn find_theme(name: &str, paths: &Paths) -> Result<Theme, String> {
-    let own = paths
-        .config
-        .as_ref()
-        .filter(|_| !name.contains(['/', '\\']))
-        .map(|folder| folder.join("themes").join(format!("{name}.yaml")));
-    let text = match own.filter(|path| path.is_file()) {
-        Some(path) => std::fs::read_to_string(&path)
-            .map_err(|error| format!("failed to read the theme {}: {error}", path.display()))?,
-        None => {
-            let built_in = theme::BUILT_IN.iter().find(|(own, _)| *own == name);
-            let known: Vec<&str> = theme::BUILT_IN.iter().map(|(own, _)| *own).collect();
-            built_in
-                .map(|(_, text)| (*text).to_owned())
-                .ok_or_else(|| {
-                    format!("there is no theme {name:?}; there are {}", known.join(", "))
-                })?
-        }
-    };
-    let roles = theme_file::parse(name, &text).map_err(|error| error.to_string())?;
-    Theme::new(name, &roles).map_err(|error| error.to_string())
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::General;
+use super::themes::Themes;
 use crate::adapters::config::{self, Problem, Unreadable, Vocabulary};
 use crate::adapters::paths::Paths;
 use crate::app::commands::COMMANDS;
@@ -77,7 +78,7 @@ pub fn setup(general: &General, paths: &Paths) -> Result<Setup, Unreadable> {
     let place = Place::find(general, paths);
     let (mut settings, problems, file) = match place.path().filter(|_| place.is_to_be_read()) {
         Some(path) => {
-            let loaded = load(path, &extra)?;
+            let loaded = load(path, &extra, &Themes::find(paths).names())?;
             (loaded.settings, loaded.problems, Some(path.to_owned()))
         }
         None => (config::without_file(&extra), Vec::new(), None),
@@ -107,11 +108,11 @@ pub fn flags(settings: &mut Settings, general: &General) {
 }
 
 /// Reads a file, checked against the commands that there are.
-pub fn load(path: &Path, extra: &[HostSpec]) -> Result<config::Loaded, Unreadable> {
+fn load(path: &Path, extra: &[HostSpec], themes: &[String]) -> Result<config::Loaded, Unreadable> {
     let commands: Vec<&str> = COMMANDS.iter().map(|command| command.id).collect();
     let vocabulary = Vocabulary {
         commands: &commands,
-        themes: &[],
+        themes,
         bad_key: Some(bad_key),
     };
     config::load(path, extra, vocabulary)

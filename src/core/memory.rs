@@ -1,5 +1,8 @@
 //! What one start leaves to the next: the last good facts, each with its own age.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::engine::Observation;
@@ -22,4 +25,80 @@ pub struct RememberedHost {
     /// The address it was seen at; a host of the same name elsewhere inherits nothing.
     pub address: String,
     pub observation: Observation,
+}
+
+impl Memory {
+    /// Takes over what an older memory knows of hosts and references that this one does not have.
+    ///
+    /// A session may look at a part of the fleet, or at another fleet; it must not forget the rest. What was seen before
+    /// `since` is let go.
+    pub fn absorb(&mut self, older: Self, since: Timestamp) {
+        let known: BTreeSet<HostName> = self.hosts.iter().map(|host| host.name.clone()).collect();
+        let kept: Vec<RememberedHost> = older
+            .hosts
+            .into_iter()
+            .filter(|host| !known.contains(&host.name) && host.observation.at >= since)
+            .collect();
+        let names: BTreeSet<HostName> = kept.iter().map(|host| host.name.clone()).collect();
+        self.hosts.extend(kept);
+        self.files.extend(
+            older
+                .files
+                .into_iter()
+                .filter(|(host, ..)| names.contains(host)),
+        );
+        let asked: BTreeSet<QuestionKey> =
+            self.remotes.iter().map(|(key, _)| key.clone()).collect();
+        let young = |remote: &Remote| {
+            let answer = remote.answer.as_ref();
+            answer.is_some_and(|answer| answer.at >= since)
+        };
+        self.remotes.extend(
+            older
+                .remotes
+                .into_iter()
+                .filter(|(key, remote)| !asked.contains(key) && young(remote)),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::core::engine::ImageStore;
+    use crate::core::samples::{day, observation};
+
+    fn host(name: &str, address: &str, seen: i64) -> RememberedHost {
+        let mut observation = observation(ImageStore::Graph, Vec::new(), Vec::new());
+        observation.at = day(seen);
+        RememberedHost {
+            name: name.into(),
+            address: address.to_owned(),
+            observation,
+        }
+    }
+
+    #[test]
+    fn a_look_at_a_part_of_the_fleet_forgets_nothing_of_the_rest() {
+        let mut memory = Memory {
+            hosts: vec![host("vps", "ssh://vps", 9)],
+            ..Memory::default()
+        };
+        let older = Memory {
+            hosts: vec![
+                host("vps", "ssh://elsewhere", 8),
+                host("nas", "ssh://nas", 7),
+                host("gone", "ssh://gone", 1),
+            ],
+            ..Memory::default()
+        };
+        memory.absorb(older, day(5));
+        let found: Vec<_> = memory
+            .hosts
+            .iter()
+            .map(|host| (host.name.as_str(), host.address.as_str()))
+            .collect();
+        assert_eq!(found, [("vps", "ssh://vps"), ("nas", "ssh://nas")]);
+    }
 }

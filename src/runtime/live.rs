@@ -69,10 +69,12 @@ impl Live {
 
     /// Reads what the last start left, in the background.
     pub fn recall(&self) {
+        let queue = self.queue.clone();
         let Some(file) = self.memory.clone() else {
+            // A start that waits for the memory must hear that there is none.
+            let _ = queue.send(Msg::Restored(Box::default()));
             return;
         };
-        let queue = self.queue.clone();
         tokio::task::spawn_blocking(move || {
             let recalled = file.load();
             let _ = queue.send(Msg::Restored(Box::new(recalled.memory)));
@@ -206,10 +208,12 @@ impl World for Live {
     }
 
     fn remember(&mut self, memory: Memory) {
+        let queue = self.queue.clone();
         let Some(file) = self.memory.clone() else {
+            // A start that waits for the memory must hear that there is none.
+            let _ = queue.send(Msg::Restored(Box::default()));
             return;
         };
-        let queue = self.queue.clone();
         self.sessions.saving(tokio::task::spawn_blocking(move || {
             if let Err(error) = file.save(&memory) {
                 let _ = queue.send(Msg::Trouble(error.to_string()));

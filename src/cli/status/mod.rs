@@ -7,7 +7,7 @@ mod text;
 use jiff::Timestamp;
 
 pub use document::Document;
-pub use select::{NoTarget, Selection, parse};
+pub use select::{NoTarget, Selection, parse, parse_host};
 
 use super::exit::Exit;
 use super::output::{Failed, Output};

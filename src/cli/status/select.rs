@@ -3,7 +3,7 @@
 use crate::app::judge::{ProjectView, ServiceView};
 use crate::app::model::{HostModel, Model};
 use crate::core::host::HostState;
-use crate::core::names::Target;
+use crate::core::names::{HostName, Target};
 use crate::core::nearest::nearest;
 use crate::core::settings::Settings;
 use crate::core::verdict::Verdict;
@@ -41,9 +41,24 @@ pub fn parse(text: &str, settings: &Settings) -> Result<Target, NoTarget> {
     if settings.hosts.iter().any(|host| target.on_host(&host.name)) {
         return Ok(target);
     }
-    let name = text.split('/').next().unwrap_or(text);
+    Err(no_host(text.split('/').next().unwrap_or(text), settings))
+}
+
+/// Reads the name of a host.
+pub fn parse_host(text: &str, settings: &Settings) -> Result<HostName, NoTarget> {
+    let host = settings
+        .hosts
+        .iter()
+        .find(|host| host.name.as_str() == text);
+    match host {
+        Some(host) => Ok(host.name.clone()),
+        None => Err(no_host(text, settings)),
+    }
+}
+
+fn no_host(name: &str, settings: &Settings) -> NoTarget {
     let names = || settings.hosts.iter().map(|host| host.name.as_str());
-    Err(NoTarget {
+    NoTarget {
         what: format!("there is no host {name:?}"),
         right: match nearest(name, names()) {
             Some(near) => format!("did you mean {near}?"),
@@ -52,7 +67,7 @@ pub fn parse(text: &str, settings: &Settings) -> Result<Target, NoTarget> {
             }
             None => format!("the hosts are {}", list(names().map(str::to_owned))),
         },
-    })
+    }
 }
 
 impl<'a> Selection<'a> {

@@ -46,7 +46,7 @@ pub fn report(model: &Model, selection: &Selection<'_>, now: Timestamp) -> Strin
     for service in selection.services() {
         services.row([
             service.key.to_string(),
-            service.reference.clone(),
+            short_reference(&service.reference),
             life(selection, service),
             service.running.short().to_owned(),
             service
@@ -90,6 +90,14 @@ fn about_host(host: &HostModel, now: Timestamp) -> String {
         parts.push("it has not answered".to_owned());
     }
     parts.join(", ")
+}
+
+/// Returns the reference with its digest, where it has one, in the short form.
+fn short_reference(reference: &str) -> String {
+    match reference.split_once("@sha256:") {
+        Some((name, hex)) => format!("{name}@{}", hex.get(..12).unwrap_or(hex)),
+        None => reference.to_owned(),
+    }
 }
 
 /// Says how the service lives, or lived when its host was last seen.
