@@ -15,6 +15,7 @@ use crate::core::memory::{Memory, RememberedHost};
 use crate::core::names::{HostName, ProjectName, RegistryHost, ServiceKey};
 use crate::core::remote::{QuestionKey, Quota, Remote, Route};
 use crate::core::settings::Settings;
+use crate::core::verdict::Verdict;
 use crate::core::watch::Scope;
 
 use super::judge::{HostView, ServiceView};
@@ -269,7 +270,10 @@ impl Model {
                     key.route == entry.route && key.reference.repository.registry == entry.registry
                 })
             };
-            if let Some(entry) = list.iter_mut().find(waits) {
+            // What can be told without the registry is not in need of it.
+            if service.verdict == Verdict::Unknown
+                && let Some(entry) = list.iter_mut().find(waits)
+            {
                 entry.services += 1;
             }
         }
