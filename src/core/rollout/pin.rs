@@ -42,12 +42,24 @@ pub struct Folder {
     pub own_override: Option<String>,
     /// Our pin file's text, if it is there.
     pub own_pin_file: Option<String>,
-    /// The text of `.env`, if it is there.
-    pub env_file: Option<String>,
+    /// What was told of `.env`, if it is there; its text, which may hold secrets, stays on the host.
+    pub env_file: Option<EnvFile>,
     /// Whether the project is run with another environment file, which hides `.env`.
     pub other_env_file: bool,
     /// Whether COMPOSE_FILE stands in the login's environment.
     pub compose_file_in_environment: bool,
+}
+
+/// What a plan has to know of `.env`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EnvFile {
+    pub has_block: bool,
+    /// Whether COMPOSE_FILE is set outside of our block.
+    pub sets_compose_file: bool,
+    /// What separates files in COMPOSE_FILE, where the file says it.
+    pub separator: Option<String>,
+    /// Whether there is text whose last line is not ended.
+    pub open_end: bool,
 }
 
 /// How a pin is held.
@@ -60,12 +72,27 @@ pub enum How {
     Env,
 }
 
-/// One file as it shall be; no text means that it shall not be.
+/// One change of a file in the project's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileChange {
-    pub name: String,
-    pub before: Option<String>,
-    pub after: Option<String>,
+pub enum FileChange {
+    /// A file of ours as it shall be; no text means that it shall not be.
+    Own {
+        name: String,
+        before: Option<String>,
+        after: Option<String>,
+    },
+    /// Our block is appended to `.env`.
+    AddBlock(Block),
+    /// Our block is taken out of `.env`, with all that came with it.
+    RemoveBlock,
+}
+
+/// Our block in `.env`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    pub text: String,
+    /// Whether a line end has to be added before it.
+    pub line_end: bool,
 }
 
 /// The changes that set or lift a pin.
@@ -110,23 +137,11 @@ pub fn way(folder: &Folder) -> Result<How, CannotPin> {
     if folder.compose_file_in_environment {
         return Err(CannotPin::ComposeFileSet);
     }
-    let own_block = folder
-        .env_file
-        .as_deref()
-        .is_some_and(|text| block(text).is_some());
-    let sets_compose_file = folder.env_file.as_deref().is_some_and(|text| {
-        without_block(text).lines().any(|line| {
-            let line = line.trim_start();
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            line.split('=')
-                .next()
-                .is_some_and(|name| name.trim() == "COMPOSE_FILE")
-        })
-    });
-    if sets_compose_file {
+    let env_file = folder.env_file.as_ref();
+    if env_file.is_some_and(|env| env.sets_compose_file) {
         return Err(CannotPin::ComposeFileSet);
     }
-    if own_block {
+    if env_file.is_some_and(|env| env.has_block) {
         return Ok(How::Env);
     }
     let users: Vec<&String> = folder
@@ -205,28 +220,18 @@ fn write(folder: &Folder, how: How, text: Option<String>) -> Result<PinPlan, Can
     {
         return Err(CannotPin::NotOurs(name.to_owned()));
     }
-    let file = FileChange {
+    let file = FileChange::Own {
         name: name.to_owned(),
         before: own.clone(),
         after: text.clone(),
     };
     let mut changes = vec![file];
-    if how == How::Env {
-        let before = folder.env_file.clone();
-        let after = match &text {
-            Some(_) => Some(with_block(before.as_deref(), &folder.config_files)),
-            None => before.as_deref().and_then(lifted),
-        };
-        if before != after {
-            let block = FileChange {
-                name: ".env".to_owned(),
-                before,
-                after,
-            };
-            // What names a file is written after it and taken away before it.
-            let place = if text.is_some() { 1 } else { 0 };
-            changes.insert(place, block);
-        }
+    let has_block = folder.env_file.as_ref().is_some_and(|env| env.has_block);
+    match (how, &text) {
+        // What names a file is written after it and taken away before it.
+        (How::Env, Some(_)) if !has_block => changes.push(FileChange::AddBlock(block(folder))),
+        (How::Env, None) if has_block => changes.insert(0, FileChange::RemoveBlock),
+        _ => {}
     }
     Ok(PinPlan { how, changes })
 }
@@ -275,93 +280,28 @@ pub fn entries(text: &str) -> Vec<Entry> {
     entries
 }
 
-/// Finds our block: where it begins and ends, with the line break before it if that is ours too.
-fn block(text: &str) -> Option<(usize, usize)> {
-    let begin = text
-        .match_indices(BLOCK_BEGIN)
-        .map(|(at, _)| at)
-        .find(|at| *at == 0 || text[..*at].ends_with('\n'))?;
-    let end = begin + text[begin..].find(BLOCK_END)? + BLOCK_END.len();
-    let end = if text[end..].starts_with('\n') {
-        end + 1
-    } else {
-        end
-    };
-    Some((begin, end))
-}
-
-fn without_block(text: &str) -> String {
-    match block(text) {
-        Some((begin, end)) => format!("{}{}", &text[..begin], &text[end..]),
-        None => text.to_owned(),
-    }
-}
-
 /// The line inside our block that remembers that the file had no line end before it.
-const NO_LINE_END: &str = "# (the file had no line end here)";
+pub const NO_LINE_END: &str = "# (the file had no line end here)";
 /// The line inside our block that remembers that there was no file before it.
-const NO_FILE: &str = "# (there was no file here)";
+pub const NO_FILE: &str = "# (there was no file here)";
 
-fn with_block(before: Option<&str>, config_files: &[String]) -> String {
-    if let Some(text) = before
-        && block(text).is_some()
-    {
-        return text.to_owned();
-    }
-    let own = before.unwrap_or_default();
-    let mut files: Vec<&str> = config_files.iter().map(String::as_str).collect();
+fn block(folder: &Folder) -> Block {
+    let mut files: Vec<&str> = folder.config_files.iter().map(String::as_str).collect();
     files.retain(|file| *file != PIN_FILE);
     files.push(PIN_FILE);
-    let separator = separator(own);
-    let mut text = own.to_owned();
-    let note = match before {
-        None => Some(NO_FILE),
-        Some(own) if !own.is_empty() && !own.ends_with('\n') => {
-            text.push('\n');
-            Some(NO_LINE_END)
-        }
-        Some(_) => None,
+    let env = folder.env_file.as_ref();
+    let separator = env.and_then(|env| env.separator.as_deref()).unwrap_or(":");
+    let line_end = env.is_some_and(|env| env.open_end);
+    let note = match env {
+        None => format!("{NO_FILE}\n"),
+        Some(_) if line_end => format!("{NO_LINE_END}\n"),
+        Some(_) => String::new(),
     };
-    text.push_str(BLOCK_BEGIN);
-    text.push('\n');
-    if let Some(note) = note {
-        text.push_str(note);
-        text.push('\n');
+    let files = files.join(separator);
+    Block {
+        text: format!("{BLOCK_BEGIN}\n{note}COMPOSE_FILE={files}\n{BLOCK_END}\n"),
+        line_end,
     }
-    text.push_str(&format!(
-        "COMPOSE_FILE={}\n{BLOCK_END}\n",
-        files.join(&separator)
-    ));
-    text
-}
-
-/// Takes our block out; nothing remains where there was no file before it.
-fn lifted(text: &str) -> Option<String> {
-    let Some((begin, end)) = block(text) else {
-        return Some(text.to_owned());
-    };
-    let ours = &text[begin..end];
-    let (head, tail) = (&text[..begin], &text[end..]);
-    if ours.contains(NO_FILE) && head.is_empty() && tail.is_empty() {
-        return None;
-    }
-    let head = if ours.contains(NO_LINE_END) && tail.is_empty() {
-        head.strip_suffix('\n').unwrap_or(head)
-    } else {
-        head
-    };
-    Some(format!("{head}{tail}"))
-}
-
-/// Returns what separates files in COMPOSE_FILE, as the same `.env` may say.
-fn separator(env_file: &str) -> String {
-    env_file
-        .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("COMPOSE_PATH_SEPARATOR="))
-        .next_back()
-        .map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
-        .filter(|value| !value.is_empty())
-        .unwrap_or_else(|| ":".to_owned())
 }
 
 #[cfg(test)]
@@ -384,20 +324,6 @@ mod tests {
         }
     }
 
-    /// Applies a plan's changes to the folder's files.
-    fn apply(folder: &Folder, plan: &PinPlan) -> Folder {
-        let mut after = folder.clone();
-        for change in &plan.changes {
-            match change.name.as_str() {
-                OVERRIDE_FILE => after.own_override.clone_from(&change.after),
-                PIN_FILE => after.own_pin_file.clone_from(&change.after),
-                ".env" => after.env_file.clone_from(&change.after),
-                other => panic!("{other}"),
-            }
-        }
-        after
-    }
-
     #[test]
     fn the_least_invasive_way_that_holds_is_taken() {
         assert_eq!(way(&folder(&["compose.yaml"])), Ok(How::Override));
@@ -407,53 +333,68 @@ mod tests {
         let explicit = folder(&["docker-compose.yml", "docker-compose.prod.yml"]);
         assert_eq!(way(&explicit), Err(CannotPin::ExplicitFiles));
         let mut set = folder(&["compose.yaml"]);
-        set.env_file = Some("A=1\nCOMPOSE_FILE=a:b\n".to_owned());
+        set.env_file = Some(EnvFile {
+            sets_compose_file: true,
+            ..EnvFile::default()
+        });
         assert_eq!(way(&set), Err(CannotPin::ComposeFileSet));
         assert_eq!(way(&folder(&["stack.yml"])), Err(CannotPin::ExplicitFiles));
     }
 
-    #[test]
-    fn lifting_gives_every_byte_back() {
-        for env in [
-            None,
-            Some(""),
-            Some("A=1\n"),
-            Some("A=1"),
-            Some("# set by the deploy script\nIMAGE_TAG=main-abc1234\nOTHER=\"a b\""),
-            Some("\r\nA=1\r\n"),
-        ] {
-            let mut before = folder(&["compose.yaml", "compose.override.yaml"]);
-            before.user_override = Some("compose.override.yaml".to_owned());
-            before.env_file = env.map(str::to_owned);
-            let pinned = apply(&before, &set(&before, entry("web")).unwrap());
-            assert_ne!(pinned, before);
-            assert!(pinned.env_file.as_deref().unwrap().contains(
-                "COMPOSE_FILE=compose.yaml:compose.override.yaml:homelab-tui.pin.yaml\n"
-            ));
-            let two = apply(&pinned, &set(&pinned, entry("api")).unwrap());
-            let one = apply(&two, &lift(&two, "api").unwrap().unwrap());
-            assert_eq!(one, pinned, "{env:?}");
-            let none = apply(&one, &lift(&one, "web").unwrap().unwrap());
-            assert_eq!(none, before, "{env:?}");
-        }
+    fn own_text(plan: &PinPlan) -> Option<&str> {
+        plan.changes.iter().find_map(|change| match change {
+            FileChange::Own { after, .. } => after.as_deref(),
+            _ => None,
+        })
     }
 
     #[test]
     fn a_second_pin_extends_our_file_and_the_last_unpin_deletes_it() {
-        let before = folder(&["docker-compose.yml"]);
-        let one = apply(&before, &set(&before, entry("web")).unwrap());
-        assert!(one.own_override.as_deref().unwrap().starts_with(MARKER));
+        let mut folder = folder(&["docker-compose.yml"]);
+        let one = set(&folder, entry("web")).unwrap();
+        assert!(own_text(&one).unwrap().starts_with(MARKER));
+        folder.own_override = own_text(&one).map(str::to_owned);
         let mut built = entry("api");
         built.builds = true;
-        let two = apply(&one, &set(&one, built.clone()).unwrap());
-        assert_eq!(
-            entries(two.own_override.as_deref().unwrap()),
-            [built, entry("web")]
+        let two = set(&folder, built.clone()).unwrap();
+        assert_eq!(entries(own_text(&two).unwrap()), [built, entry("web")]);
+        folder.own_override = own_text(&two).map(str::to_owned);
+        assert_eq!(lift(&folder, "other").unwrap(), None);
+        let one_again = lift(&folder, "api").unwrap().unwrap();
+        assert_eq!(own_text(&one_again), own_text(&one));
+        folder.own_override = own_text(&one_again).map(str::to_owned);
+        assert_eq!(own_text(&lift(&folder, "web").unwrap().unwrap()), None);
+    }
+
+    #[test]
+    fn beside_a_user_s_override_a_block_names_our_file() {
+        let mut folder = folder(&["compose.yaml", "compose.override.yaml"]);
+        folder.user_override = Some("compose.override.yaml".to_owned());
+        folder.env_file = Some(EnvFile {
+            open_end: true,
+            separator: Some(";".to_owned()),
+            ..EnvFile::default()
+        });
+        let plan = set(&folder, entry("web")).unwrap();
+        let [FileChange::Own { .. }, FileChange::AddBlock(block)] = plan.changes.as_slice() else {
+            panic!("{plan:?}");
+        };
+        assert!(block.line_end);
+        assert!(
+            block
+                .text
+                .contains("COMPOSE_FILE=compose.yaml;compose.override.yaml;homelab-tui.pin.yaml\n")
         );
-        assert_eq!(lift(&two, "other").unwrap(), None);
-        let one = apply(&two, &lift(&two, "api").unwrap().unwrap());
-        let none = apply(&one, &lift(&one, "web").unwrap().unwrap());
-        assert_eq!(none, before);
+        folder.own_pin_file = own_text(&plan).map(str::to_owned);
+        folder.env_file.as_mut().unwrap().has_block = true;
+        let second = set(&folder, entry("api")).unwrap();
+        assert_eq!(second.changes.len(), 1, "the block stands already");
+        let gone = lift(&folder, "web").unwrap().unwrap();
+        assert_eq!(
+            gone.changes[0],
+            FileChange::RemoveBlock,
+            "first the name, then the file"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! taken over come through its environment.
 
 use super::Action;
-use super::pin::{FileChange, How};
+use super::pin::{BLOCK_BEGIN, BLOCK_END, Block, FileChange, How, NO_FILE, NO_LINE_END};
 use super::plan::TargetPlan;
 
 /// Makes the whole script of a plan.
@@ -115,27 +115,47 @@ fn pin_functions(plan: &TargetPlan, text: &mut String) {
     let changes: &[FileChange] = plan.pin.as_ref().map_or(&[], |pin| pin.changes.as_slice());
     text.push_str("pin_is_new() { :\n");
     for change in changes {
-        let name = quote(&change.name);
-        match &change.before {
-            None => text.push_str(&format!("[ ! -e {name} ] || return 1\n")),
-            Some(before) => text.push_str(&format!(
-                "[ \"$(cat {name}; printf x)\" = {} ] || return 1\n",
+        match change {
+            FileChange::Own {
+                name, before: None, ..
+            } => text.push_str(&format!("[ ! -e {} ] || return 1\n", quote(name))),
+            FileChange::Own {
+                name,
+                before: Some(before),
+                ..
+            } => text.push_str(&format!(
+                "[ \"$(cat {}; printf x)\" = {} ] || return 1\n",
+                quote(name),
                 quote(&format!("{before}x"))
             )),
+            FileChange::AddBlock(_) => text.push_str("! has_block || return 1\n"),
+            FileChange::RemoveBlock => text.push_str("has_block || return 1\n"),
         }
     }
     text.push_str("}\npin_write() { :\n");
     for change in changes {
-        write_file(
-            &change.name,
-            change.before.is_none(),
-            change.after.as_deref(),
-            text,
-        );
+        match change {
+            FileChange::Own {
+                name,
+                before,
+                after,
+            } => write_file(name, before.is_none(), after.as_deref(), text),
+            FileChange::AddBlock(block) => add_block(block, text),
+            FileChange::RemoveBlock => text.push_str("remove_block || return 1\n"),
+        }
     }
     text.push_str("}\npin_undo() { :\n");
     for change in changes.iter().rev() {
-        write_file(&change.name, false, change.before.as_deref(), text);
+        match change {
+            FileChange::Own { name, before, .. } => {
+                write_file(name, false, before.as_deref(), text);
+            }
+            FileChange::AddBlock(_) => {
+                text.push_str("if has_block; then remove_block || return 1; fi\n");
+            }
+            // Only an unpin takes it out, and what follows there cannot fail.
+            FileChange::RemoveBlock => {}
+        }
     }
     text.push_str("}\n");
     let how = plan.pin.as_ref().map_or("", |pin| match pin.how {
@@ -143,6 +163,21 @@ fn pin_functions(plan: &TargetPlan, text: &mut String) {
         How::Env => "env",
     });
     text.push_str(&format!("PIN={how}\n"));
+    text.push_str(&format!(
+        "BLOCK_BEGIN={}\nBLOCK_END={}\nNO_LINE_END={}\nNO_FILE={}\n",
+        quote(BLOCK_BEGIN),
+        quote(BLOCK_END),
+        quote(NO_LINE_END),
+        quote(NO_FILE)
+    ));
+}
+
+fn add_block(block: &Block, text: &mut String) {
+    let line_end = if block.line_end { "yes" } else { "" };
+    text.push_str(&format!(
+        "add_block {} \"{line_end}\" || return 1\n",
+        quote(&block.text)
+    ));
 }
 
 fn write_file(name: &str, exclusive: bool, content: Option<&str>, text: &mut String) {
@@ -150,22 +185,11 @@ fn write_file(name: &str, exclusive: bool, content: Option<&str>, text: &mut Str
     match content {
         None => text.push_str(&format!("rm -f {name} || return 1\n")),
         Some(content) => {
-            // Written beside and moved into place, with the mode of what was there.
-            let aside = format!(".homelab-tui.$$.{}", name.trim_matches('\''));
+            let exclusive = if exclusive { "yes" } else { "" };
             text.push_str(&format!(
-                "printf %s {} >\"{aside}\" || return 1\n",
+                "write_file {name} {} \"{exclusive}\" || return 1\n",
                 quote(content)
             ));
-            text.push_str(&format!(
-                "if [ -e {name} ]; then chmod --reference={name} \"{aside}\" 2>/dev/null; chown --reference={name} \"{aside}\" 2>/dev/null; else chmod 644 \"{aside}\"; fi\n"
-            ));
-            if exclusive {
-                text.push_str(&format!(
-                    "ln \"{aside}\" {name} && rm -f \"{aside}\" || {{ rm -f \"{aside}\"; return 1; }}\n"
-                ));
-            } else {
-                text.push_str(&format!("mv -f \"{aside}\" {name} || return 1\n"));
-            }
         }
     }
 }
@@ -226,6 +250,47 @@ lock() {
   finish refused "the lock $LOCK could not be had"
 }
 unlock() { if [ -n "$LOCKED" ]; then rm -rf "$LOCK"; LOCKED=; fi; }
+
+# The operator's .env may hold secrets: it is copied and cut on the host and never read into a plan.
+has_block() { [ -f .env ] && grep -qxF "$BLOCK_BEGIN" .env && grep -qxF "$BLOCK_END" .env; }
+# Moved into place whole, with the owner and mode of what was there.
+replace_env() {
+  if [ -e .env ]; then
+    chown --reference=.env "$1" 2>/dev/null; chmod --reference=.env "$1" 2>/dev/null || chmod 600 "$1"
+  fi
+  mv -f "$1" .env
+}
+# add_block TEXT LINE_END
+add_block() {
+  aside=.env.homelab-tui.$$
+  { if [ -e .env ]; then cat .env; fi && { [ -z "$2" ] || echo; } && printf %s "$1"; } >"$aside" || { rm -f "$aside"; return 1; }
+  replace_env "$aside"
+}
+remove_block() {
+  aside=.env.homelab-tui.$$
+  first=$(grep -nxF "$BLOCK_BEGIN" .env | head -n 1 | cut -d: -f1)
+  last=$(grep -nxF "$BLOCK_END" .env | head -n 1 | cut -d: -f1)
+  [ -n "$first" ] && [ -n "$last" ] && [ "$last" -gt "$first" ] || return 1
+  before=$(head -n $(( first - 1 )) .env | wc -c)
+  after=$(tail -n +$(( last + 1 )) .env | wc -c)
+  inside=$(sed -n "${first},${last}p" .env)
+  case $inside in
+    *"$NO_FILE"*) if [ "$before" = 0 ] && [ "$after" = 0 ]; then rm -f .env; return; fi ;;
+    *"$NO_LINE_END"*) if [ "$after" = 0 ] && [ "$before" -gt 0 ]; then before=$(( before - 1 )); fi ;;
+  esac
+  { head -c "$before" .env && tail -n +$(( last + 1 )) .env; } >"$aside" || { rm -f "$aside"; return 1; }
+  replace_env "$aside"
+}
+# write_file NAME TEXT EXCLUSIVE
+write_file() {
+  aside=.homelab-tui.$$
+  printf %s "$2" >"$aside" && chmod 644 "$aside" || { rm -f "$aside"; return 1; }
+  if [ -n "$3" ]; then
+    if ln "$aside" "$1"; then rm -f "$aside"; else rm -f "$aside"; return 1; fi
+  else
+    mv -f "$aside" "$1"
+  fi
+}
 
 same_file() {
   if [ -e "$1" ]; then own=$(sha256sum "$1" 2>/dev/null | cut -d' ' -f1); else own=absent; fi
@@ -553,6 +618,61 @@ mod tests {
             assert!(good);
             assert_eq!(words, word);
         }
+    }
+
+    #[test]
+    fn lifting_a_block_gives_every_byte_back() {
+        use crate::core::rollout::pin::{Entry, EnvFile, Folder, set};
+        let folder = std::env::temp_dir().join(format!("homelab-tui-pin-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let env = folder.join(".env");
+        let library = LIBRARY.split("\nsame_file()").next().unwrap();
+        let library = &library[library.find("# The operator's .env").unwrap()..];
+        for before in [
+            None,
+            Some(&b""[..]),
+            Some(b"A=1\n"),
+            Some(b"A=1"),
+            Some(b"# set by the deploy script\nIMAGE_TAG=main-abc1234\nOTHER=\"a b\""),
+            Some(b"\r\nA=1\r\n"),
+            Some(b"\xff\xfe odd bytes\n\n\n"),
+        ] {
+            let _ = std::fs::remove_file(&env);
+            if let Some(bytes) = before {
+                std::fs::write(&env, bytes).unwrap();
+            }
+            let project = Folder {
+                config_files: vec![
+                    "compose.yaml".to_owned(),
+                    "compose.override.yaml".to_owned(),
+                ],
+                user_override: Some("compose.override.yaml".to_owned()),
+                env_file: before.map(|bytes| EnvFile {
+                    open_end: !bytes.is_empty() && !bytes.ends_with(b"\n"),
+                    ..EnvFile::default()
+                }),
+                ..Folder::default()
+            };
+            let entry = Entry {
+                service: "web".to_owned(),
+                image: "x:1".to_owned(),
+                builds: false,
+            };
+            let mut plan = sample(Action::Pin);
+            plan.pin = Some(set(&project, entry).unwrap());
+            let mut functions = String::new();
+            pin_functions(&plan, &mut functions);
+            let place = quote(folder.to_str().unwrap());
+            let program = format!(
+                "{functions}\n{library}\ncd {place}\npin_is_new && pin_write && has_block && cat .env && pin_undo && ! has_block && echo undone"
+            );
+            let (good, words) = sh(&["-s"], &program);
+            assert!(good && words.contains("undone"), "{before:?}: {words}");
+            let line = "COMPOSE_FILE=compose.yaml:compose.override.yaml:homelab-tui.pin.yaml";
+            assert!(words.contains(line), "{words}");
+            assert_eq!(std::fs::read(&env).ok().as_deref(), before, "{before:?}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
