@@ -215,3 +215,101 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((code(&output), err(&output).as_str()), (0, ""));
 }
+
+#[test]
+fn status_of_the_demo_is_schema_1_with_every_verdict() {
+    let home = Home::new("demo");
+    let output = home.run(&["--demo", "status", "--json"]);
+    assert_eq!((code(&output), err(&output).as_str()), (0, ""));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["schema"], 1);
+    let mut verdicts = std::collections::BTreeSet::new();
+    for host in document["hosts"].as_array().unwrap() {
+        for project in host["projects"].as_array().unwrap() {
+            for service in project["services"].as_array().unwrap() {
+                verdicts.insert(service["verdict"].as_str().unwrap().to_owned());
+                assert!(!service["why"].as_str().unwrap().is_empty(), "{service}");
+            }
+        }
+    }
+    let all = [
+        "behind", "current", "gone", "local", "moved", "pulled", "unknown",
+    ];
+    assert_eq!(verdicts.into_iter().collect::<Vec<_>>(), all);
+    assert!(
+        !home.0.join(".cache").exists(),
+        "an invented fleet is not remembered"
+    );
+}
+
+#[test]
+fn status_says_by_its_exit_code_how_things_stand() {
+    let home = Home::new("codes");
+    for (arguments, expected) in [
+        (&["--demo", "status"][..], 0),
+        (&["--demo", "status", "--exit-code"], 4),
+        (&["--demo", "status", "pi2/dns", "--exit-code"], 0),
+        (&["--demo", "status", "pi2", "--exit-code"], 3),
+        (&["--demo", "status", "attic", "--exit-code"], 4),
+        (&["--demo", "status", "nowhere"], 2),
+        (&["--demo", "status", "pi2/nothing"], 2),
+        (&["--demo", "doctor"], 1),
+        (&["--demo", "doctor", "nowhere"], 2),
+    ] {
+        let output = home.run(arguments);
+        assert_eq!(code(&output), expected, "{arguments:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_host_that_is_down_is_reported_and_no_error_of_the_program() {
+    let home = Home::new("down");
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let host = format!("x=tcp://127.0.0.1:{port}");
+    let output = home.run(&["-H", &host, "status", "--json"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = &document["hosts"][0];
+    assert_eq!(found["name"], "x");
+    assert_eq!(found["state"], "down");
+    assert!(found["error"].is_string());
+    assert_eq!(found["engine"], serde_json::Value::Null);
+    assert_eq!(code(&home.run(&["-H", &host, "status", "--exit-code"])), 4);
+
+    let output = home.run(&["-H", &host, "doctor", "--json"]);
+    assert_eq!(code(&output), 1);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let check = &document["checks"][0];
+    assert_eq!(
+        (check["host"].as_str(), check["link"].as_str()),
+        (Some("x"), Some("engine"))
+    );
+    assert_eq!(check["state"], "failed");
+    assert!(check["remedy"].is_string());
+}
+
+#[test]
+fn the_console_needs_a_terminal() {
+    let home = Home::new("terminal");
+    let output = home.run(&["--demo"]);
+    assert_eq!((code(&output), out(&output).as_str()), (2, ""));
+    assert!(
+        err(&output).contains("needs a terminal"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn the_log_is_where_it_was_asked_for_and_must_be_possible() {
+    let home = Home::new("log");
+    let path = home.0.join("logs/own.log");
+    let output = home.run(&["--log", path.to_str().unwrap(), "keys"]);
+    assert_eq!(code(&output), 0);
+    assert!(path.exists());
+    let output = home.run(&["--log", "/proc/nowhere/own.log", "keys"]);
+    assert_eq!((code(&output), out(&output).as_str()), (2, ""));
+}

@@ -315,7 +315,11 @@ impl Judge<'_> {
         let route_away = gathered.route_away(self.model);
         let away = self.away.as_deref().or(route_away.as_deref());
         let facts = gathered.facts(away, builds_here);
-        let assessment = verdict::assess(&facts);
+        let mut assessment = verdict::assess(&facts);
+        if let Some((_, at)) = &mut assessment.last {
+            // A verdict stands on two looks; it is as old as the older one.
+            *at = (*at).min(self.observation.at);
+        }
         let digests = gathered.reference.as_ref().map_or_else(
             |_| Vec::new(),
             |reference| match self.observation.engine.store {
