@@ -1,5 +1,6 @@
 //! The ways to the world: engines, ssh, registries, files. Foreign types enter here and do not leave.
 
+pub mod ahead;
 pub mod blobs;
 pub mod config;
 pub mod credentials;
@@ -12,6 +13,7 @@ pub mod paths;
 pub mod process;
 pub mod registry;
 pub mod secret;
+pub mod shelf;
 pub mod shell;
 pub mod ssh;
 pub mod theme;

@@ -1,11 +1,13 @@
 //! What the program wants done, as plain values that a test compares and a log prints.
 
 use crate::core::files::Recipe;
+use crate::core::image::{ImageRef, Repository};
 use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
-use crate::core::remote::Question;
+use crate::core::remote::{Question, Route};
 use crate::core::watch::Scope;
 
 use super::mode::Mode;
+use super::preview::{ImageKey, RepositoryKey};
 
 /// One thing to do outside of the model.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +39,25 @@ pub enum Look {
     },
     /// Asks a registry.
     Resolve(Question),
+    /// Reads the image that a digest names, from the first of these places that holds it.
+    Image {
+        key: ImageKey,
+        places: Vec<RepositoryKey>,
+    },
+    /// Lists the tags of a repository, first as they were last known.
+    Tags {
+        route: Route,
+        repository: Repository,
+    },
+    /// Asks what a tag names now, or whether a digest is still there.
+    Head {
+        /// The repository on whose behalf it is asked.
+        asker: RepositoryKey,
+        route: Route,
+        reference: ImageRef,
+        /// Whether the answer holds for ever.
+        keep: bool,
+    },
 }
 
 /// Ways of changing.

@@ -2,6 +2,8 @@
 //!
 //! This is the only place that gathers the facts for a verdict; `core::verdict` alone judges them.
 
+use std::cell::OnceCell;
+
 use jiff::Timestamp;
 
 use crate::core::digest::{ImageId, ManifestDigest, TopDigest};
@@ -12,6 +14,7 @@ use crate::core::environment::{self, EnvironmentFrom};
 use crate::core::files::{ConfigState, FilesState, RenderedService};
 use crate::core::image::{BadReference, ImageRef};
 use crate::core::inventory::{self, ComposeLabels, ProjectKind, Service};
+use crate::core::layers::{self, Estimate, Holdings};
 use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
 use crate::core::remote::{QuestionKey, Remote, RemoteImage, Route};
 use crate::core::verdict::{self, Assessment, Facts, Verdict};
@@ -62,6 +65,8 @@ pub struct ServiceView {
     pub builds_behind: Option<u64>,
     /// What a pull would fetch; absent where it is not known.
     pub fetch_bytes: Option<u64>,
+    /// How sure that figure is.
+    pub fetch_estimate: Option<Estimate>,
     /// When the host was seen like this.
     pub observed_at: Timestamp,
 }
@@ -199,6 +204,7 @@ pub fn judge_host(model: &Model, host: &HostModel) -> HostView {
         host,
         observation,
         away: host.away(),
+        holdings: OnceCell::new(),
     };
     let projects = inventory::sort(&observation.containers)
         .into_iter()
@@ -222,6 +228,8 @@ struct Judge<'a> {
     host: &'a HostModel,
     observation: &'a Observation,
     away: Option<String>,
+    /// What the host holds, gathered once where a download waits.
+    holdings: OnceCell<Holdings>,
 }
 
 impl Judge<'_> {
@@ -277,6 +285,7 @@ impl Judge<'_> {
                 "its containers come from several folders or files".to_owned(),
             );
         }
+        let fetch = self.fetch(worst);
         Some(ServiceView {
             kind,
             reference: worst.container.reference.clone(),
@@ -297,13 +306,32 @@ impl Judge<'_> {
             config,
             config_why,
             builds_behind: None,
-            fetch_bytes: match worst.assessment.verdict {
-                Verdict::Current | Verdict::Pulled => Some(0),
-                _ => None,
-            },
+            fetch_bytes: fetch.map(|(bytes, _)| bytes),
+            fetch_estimate: fetch.map(|(_, estimate)| estimate),
             observed_at: self.observation.at,
             key,
         })
+    }
+
+    /// Returns what a pull would fetch and how sure that is.
+    fn fetch(&self, judged: &Judged<'_>) -> Option<(u64, Estimate)> {
+        match judged.assessment.verdict {
+            Verdict::Current | Verdict::Pulled => Some((0, Estimate::Exact)),
+            Verdict::Behind | Verdict::Moved => {
+                let image = judged.remote?.answer.as_ref()?.image.as_ref()?;
+                let whole = self.observation.whole?;
+                let holdings = self.holdings.get_or_init(|| {
+                    Holdings::of(
+                        self.observation,
+                        &self.model.preview.manifests,
+                        whole.builds,
+                    )
+                });
+                let prediction = layers::predict(holdings, image);
+                Some((prediction.fetch_bytes, prediction.estimate))
+            }
+            Verdict::Local | Verdict::Gone | Verdict::Unknown => None,
+        }
     }
 
     fn container<'c>(
@@ -315,11 +343,7 @@ impl Judge<'_> {
         let route_away = gathered.route_away(self.model);
         let away = self.away.as_deref().or(route_away.as_deref());
         let facts = gathered.facts(away, builds_here);
-        let mut assessment = verdict::assess(&facts);
-        if let Some((_, at)) = &mut assessment.last {
-            // A verdict stands on two looks; it is as old as the older one.
-            *at = (*at).min(self.observation.at);
-        }
+        let assessment = verdict::assess(&facts);
         let digests = gathered.reference.as_ref().map_or_else(
             |_| Vec::new(),
             |reference| match self.observation.engine.store {

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod mode;
 pub mod model;
 pub mod msg;
+pub mod preview;
 pub mod rows;
 pub mod screen;
 pub mod update;

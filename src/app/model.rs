@@ -21,6 +21,7 @@ use crate::core::watch::Scope;
 use super::judge::{HostView, ServiceView};
 use super::keymap::Keymap;
 use super::msg::Now;
+use super::preview::Preview;
 use super::screen::Screen;
 
 /// The whole state.
@@ -35,6 +36,8 @@ pub struct Model {
     pub files: BTreeMap<FilesKey, FilesModel>,
     /// The judged fleet, one view a host in the same order; made anew for a host whenever its facts change.
     pub judged: Vec<HostView>,
+    /// What is known for looking ahead.
+    pub preview: Preview,
     pub screen: Screen,
     pub keymap: Keymap,
     /// What is wrong with the configuration, each in one line.
@@ -191,6 +194,7 @@ impl Model {
             remotes: BTreeMap::new(),
             files: BTreeMap::new(),
             judged,
+            preview: Preview::default(),
             screen: Screen::default(),
             keymap,
             problems: Vec::new(),
@@ -349,6 +353,7 @@ impl Model {
         hosts
             && self.remotes.values().all(|remote| !remote.in_flight)
             && self.files.values().all(|files| !files.in_flight)
+            && self.preview.is_settled()
     }
 
     /// Returns the references in use on hosts whose facts are shown.

@@ -2,15 +2,19 @@
 
 use jiff::Timestamp;
 
+use crate::core::digest::TopDigest;
 use crate::core::engine::Observation;
 use crate::core::failure::{HostFailure, RegistryFailure};
 use crate::core::files::{FilesState, Recipe};
+use crate::core::image::ImageRef;
 use crate::core::memory::Memory;
 use crate::core::names::{HostName, ProjectName};
-use crate::core::remote::{Answer, QuestionKey};
+use crate::core::remote::{Answer, QuestionKey, RemoteImage};
+use crate::core::shelf::{Shelf, TagList};
 use crate::core::watch::EngineEvent;
 
 use super::keys::Key;
+use super::preview::{ImageKey, RepositoryKey};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +65,24 @@ pub enum Msg {
     Resolved {
         key: QuestionKey,
         result: Result<Box<Answer>, RegistryFailure>,
+    },
+    Imaged {
+        key: ImageKey,
+        result: Result<Box<RemoteImage>, RegistryFailure>,
+    },
+    /// What an earlier session knew of a repository's tags.
+    Shelved {
+        key: RepositoryKey,
+        shelf: Box<Shelf>,
+    },
+    Listed {
+        key: RepositoryKey,
+        result: Result<TagList, RegistryFailure>,
+    },
+    Headed {
+        asker: RepositoryKey,
+        reference: ImageRef,
+        result: Result<TopDigest, RegistryFailure>,
     },
     /// Something went wrong on the console's own machine that a person should know.
     Trouble(String),

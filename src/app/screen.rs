@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::core::image::ImageRef;
 use crate::core::names::{HostName, ProjectName, ServiceKey};
 
 /// The state of the screen; nothing of it is kept in the views.
@@ -21,6 +22,7 @@ pub struct Screen {
     pub folded: BTreeSet<RowId>,
     /// Whether the detail is open below the list, where there is no room beside it.
     pub detail: bool,
+    pub view: View,
     pub overlay: Overlay,
     pub notice: Option<Notice>,
 }
@@ -37,6 +39,7 @@ impl Default for Screen {
             selected_index: 0,
             folded: BTreeSet::new(),
             detail: false,
+            view: View::Fleet,
             overlay: Overlay::None,
             notice: None,
         }
@@ -116,7 +119,38 @@ impl Sort {
     }
 }
 
-/// What lies above the fleet.
+/// What the screen is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum View {
+    /// All hosts and services.
+    #[default]
+    Fleet,
+    /// What a pull would fetch, of the followed tag or of another image.
+    Layers {
+        service: ServiceKey,
+        to: Option<ImageRef>,
+        /// The place of the selected layer from the top.
+        selected: usize,
+    },
+    /// What the service could go to.
+    Tags {
+        service: ServiceKey,
+        /// The place of the selected candidate in the list.
+        selected: usize,
+    },
+}
+
+impl View {
+    /// Returns the service that the view is about.
+    pub fn service(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::Fleet => None,
+            Self::Layers { service, .. } | Self::Tags { service, .. } => Some(service),
+        }
+    }
+}
+
+/// What lies above the view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overlay {
     None,

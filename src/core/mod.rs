@@ -25,6 +25,7 @@ pub mod rollout;
 #[cfg(test)]
 pub mod samples;
 pub mod settings;
+pub mod shelf;
 pub mod tag_family;
 pub mod text;
 pub mod trust;

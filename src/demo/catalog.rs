@@ -68,6 +68,12 @@ impl Catalog {
         image.is_some_and(|image| !image.entry.made_here)
     }
 
+    /// Returns the tags of the repository in the registry.
+    pub fn tags(&self, repository: &Repository) -> Vec<Box<str>> {
+        let image = self.images.get(repository);
+        image.map_or_else(Vec::new, |image| image.tags.keys().cloned().collect())
+    }
+
     /// Returns the build that the tag names in the registry.
     pub fn named(&self, reference: &ImageRef) -> Option<BuildName> {
         let image = self.images.get(&reference.repository)?;

@@ -9,6 +9,7 @@ pub mod driver;
 pub mod expect;
 mod hosts;
 mod mint;
+mod preview;
 mod registries;
 pub mod scenario;
 mod script;
@@ -194,6 +195,14 @@ impl Demo {
                 };
                 vec![(after, message)]
             }
+            Look::Image { key, places } => vec![self.image(key, places)],
+            Look::Tags { route, repository } => vec![self.tags(route, repository, now)],
+            Look::Head {
+                asker,
+                route,
+                reference,
+                ..
+            } => vec![self.head(asker, route, reference)],
         }
     }
 

@@ -52,7 +52,7 @@ impl Registries {
         started_at: Timestamp,
     ) -> (Duration, Result<Answer, RegistryFailure>) {
         let key = &question.key;
-        let one = self.delay(key);
+        let one = self.delay(&key.reference.repository.registry);
         if let Some(failure) = route_fails {
             return (one, Err(super::no_route(failure)));
         }
@@ -95,7 +95,7 @@ impl Registries {
         let mut asked = Asked {
             path: format!("/v2/{}/manifests/", key.reference.repository.path),
             requests: Vec::new(),
-            one: self.delay(key),
+            one: self.delay(&key.reference.repository.registry),
         };
         let question = Question {
             key: key.clone(),
@@ -110,8 +110,14 @@ impl Registries {
         Some(answer)
     }
 
-    fn delay(&self, key: &QuestionKey) -> Duration {
-        let entry = self.list.get(&key.reference.repository.registry);
+    /// Returns why the whole registry fails, if it does.
+    pub fn failure(&self, registry: &RegistryHost) -> Option<&RegistryFailure> {
+        self.list.get(registry)?.fails.as_ref()
+    }
+
+    /// Returns how long one request takes.
+    pub fn delay(&self, registry: &RegistryHost) -> Duration {
+        let entry = self.list.get(registry);
         let delay = entry.and_then(|entry| entry.delay);
         delay.map_or(USUAL_DELAY, |delay| delay.0)
     }

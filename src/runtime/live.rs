@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
+use crate::adapters::ahead::Ahead;
 use crate::adapters::blobs::BlobStore;
 use crate::adapters::credentials::Credentials;
 use crate::adapters::hosts::{HostSession, Hosts};
 use crate::adapters::memory::MemoryFile;
 use crate::adapters::paths::Paths;
 use crate::adapters::registry::{Registries, RegistryOptions};
+use crate::adapters::shelf::Shelves;
 use crate::app::effect::{Act, Look};
 use crate::app::mode::Operating;
 use crate::app::msg::{Msg, Now};
@@ -34,6 +36,7 @@ pub struct Live {
     hosts: Arc<Hosts>,
     sessions: Sessions,
     registries: Registries,
+    ahead: Ahead,
     memory: Option<MemoryFile>,
     operating: Option<Arc<mode::Operating>>,
 }
@@ -56,12 +59,15 @@ impl Live {
         let mut options =
             RegistryOptions::new(settings.registries.clone(), Credentials::of_user(), blobs);
         options.dialer = Some(Arc::new(sessions.clone()));
+        let registries = Registries::new(options);
+        let shelves = Shelves::in_folder(cache.as_deref());
         Self {
+            ahead: Ahead::new(registries.clone(), shelves),
             settings: Arc::new(settings.clone()),
             queue,
             hosts: Arc::new(Hosts::new(settings.ssh.clone())),
             sessions,
-            registries: Registries::new(options),
+            registries,
             memory: cache.as_deref().map(MemoryFile::in_folder),
             operating: operating.map(Arc::new),
         }
@@ -200,6 +206,42 @@ impl World for Live {
                     let result = registries.ask(&question).await.map(Box::new);
                     let _ = queue.send(Msg::Resolved {
                         key: question.key,
+                        result,
+                    });
+                });
+            }
+            Look::Image { key, places } => {
+                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
+                tokio::spawn(async move {
+                    let result = ahead.image(&key, &places).await.map(Box::new);
+                    let _ = queue.send(Msg::Imaged { key, result });
+                });
+            }
+            Look::Tags { route, repository } => {
+                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
+                tokio::spawn(async move {
+                    let key = (route, repository);
+                    let shelf = ahead.shelf(&key).await;
+                    let _ = queue.send(Msg::Shelved {
+                        key: key.clone(),
+                        shelf: Box::new(shelf),
+                    });
+                    let result = ahead.tags(&key).await;
+                    let _ = queue.send(Msg::Listed { key, result });
+                });
+            }
+            Look::Head {
+                asker,
+                route,
+                reference,
+                keep,
+            } => {
+                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
+                tokio::spawn(async move {
+                    let result = ahead.head(&route, &reference, keep).await;
+                    let _ = queue.send(Msg::Headed {
+                        asker,
+                        reference,
                         result,
                     });
                 });

@@ -13,7 +13,7 @@ use crate::core::watch::{EngineEvent, Scope};
 
 use super::super::judge;
 use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
-use super::schedule;
+use super::{preview, schedule};
 
 /// How long events are gathered before a host is read again.
 const GATHER: Duration = Duration::from_millis(120);
@@ -247,6 +247,12 @@ pub fn resolved(
     }
     let wait = schedule::ask_again_after(key, &result, remote.failures, refresh);
     remote.due = now.since_start + wait;
+    if let Ok(answer) = &result {
+        preview::learn(model, key, answer);
+    }
+    let Some(remote) = model.remotes.get_mut(key) else {
+        return;
+    };
     let before = remote.remote.clone();
     remote.remote.learn(now.wall, result.map(|answer| *answer));
     let after = &remote.remote;
@@ -275,6 +281,7 @@ fn rejudge(model: &mut Model, index: usize) {
     let view = judge::judge_host(model, &model.hosts[index]);
     model.judged[index] = view;
     schedule::questions_of(model, index);
+    preview::mark(model, index);
     model.dirty = true;
 }
 

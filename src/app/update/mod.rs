@@ -4,6 +4,7 @@
 
 mod fleet;
 mod keys;
+mod preview;
 mod schedule;
 
 pub use keys::palette_matches;
@@ -58,7 +59,16 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
             state,
         } => fleet::rendered(model, host, project, recipe, state),
         Msg::Resolved { key, result } => fleet::resolved(model, &key, result),
+        Msg::Imaged { key, result } => preview::imaged(model, key, result),
+        Msg::Shelved { key, shelf } => preview::shelved(model, &key, *shelf),
+        Msg::Listed { key, result } => preview::listed(model, &key, result),
+        Msg::Headed {
+            asker,
+            reference,
+            result,
+        } => preview::headed(model, &asker, &reference, result),
     }
+    preview::run_due(model, &mut effects);
     schedule::run_due(model, &mut effects);
     effects
 }

@@ -268,5 +268,6 @@ fn changed(id: &str) -> EngineEvent {
 }
 
 mod hosts;
+mod preview;
 mod registries;
 mod screen;

@@ -94,7 +94,7 @@ fn the_document_has_the_fields_of_schema_1() {
     assert_eq!(service["config_files"], json!(["/opt/blog/compose.yaml"]));
     assert_eq!(service["verdict"], "behind");
     assert_eq!(service["config"], "unreadable");
-    assert_eq!(service["fetch_bytes"], Value::Null);
+    assert_eq!(service["fetch_bytes"], 1);
     assert_eq!(
         service["containers"],
         json!([{

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Candidate, Sources};
+use super::Candidate;
 use crate::core::digest::TopDigest;
 use crate::core::image::Repository;
 use crate::core::tag_family::{Family, Rank, families};
@@ -54,12 +54,12 @@ pub fn next_heads(
 }
 
 /// Returns digests of former runs and local images of which it is not known whether the registry holds them.
-pub fn unexamined(sources: &Sources<'_>, list: &[Candidate]) -> Vec<(Repository, TopDigest)> {
+pub fn unexamined(own: &Repository, list: &[Candidate]) -> Vec<(Repository, TopDigest)> {
     list.iter()
         .filter(|candidate| candidate.in_registry.is_none())
         .filter_map(|candidate| {
             let reference = candidate.reference.as_ref();
-            let repository = reference.map_or(sources.repository, |own| &own.repository);
+            let repository = reference.map_or(own, |reference| &reference.repository);
             Some((repository.clone(), candidate.digest.clone()?))
         })
         .collect()

@@ -194,22 +194,8 @@ fn c7_each_says_where_it_is() {
         ]
     );
     assert_eq!(list[3].obtainable(), None);
-    let observation = observation(world.store, world.images.clone(), Vec::new());
     let repository = repository();
-    let sources = Sources {
-        now: day(40),
-        repository: &repository,
-        tags: &world.tags,
-        heads: &world.heads,
-        examined: &world.examined,
-        manifests: &world.manifests,
-        observation: &observation,
-        holdings: &Holdings::of(&observation, &world.manifests, false),
-        running: None,
-        runs: &world.runs,
-        retention: Retention::default(),
-    };
-    let open = unexamined(&sources, &list);
+    let open = unexamined(&repository, &list);
     assert!(open.contains(&(repository.clone(), TopDigest(digest(0x24)))));
 }
 

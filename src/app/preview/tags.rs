@@ -1,0 +1,170 @@
+//! What one service could go to: tags, images on its host and former runs.
+
+use jiff::Timestamp;
+
+use crate::app::judge::ServiceView;
+use crate::app::model::Model;
+use crate::core::candidates::{Anchor, Candidate, Retention, Sources, behind_by, candidates};
+use crate::core::image::Repository;
+use crate::core::layers::Holdings;
+use crate::core::names::ServiceKey;
+use crate::core::tag_family::{Family, families};
+
+use super::{RepositoryKey, RepositoryModel};
+
+/// A service's ways forward and back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TagsView {
+    pub service: ServiceKey,
+    pub repository: Repository,
+    pub candidates: Vec<Candidate>,
+    pub builds_behind: Option<u64>,
+    pub tally: Tally,
+    /// When the list of tags was read.
+    pub listed_at: Option<Timestamp>,
+    /// Whether the list has all tags of the registry.
+    pub complete: bool,
+    pub asking: bool,
+    /// Why the registry could not be asked.
+    pub failure: Option<String>,
+}
+
+/// How many tags of which kind there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    pub all: usize,
+    pub moving: usize,
+    pub revisions: usize,
+    pub versions: usize,
+    /// Signatures, attestations, caches: counted and not shown.
+    pub helpers: usize,
+    /// Tags of which it is not known what they name.
+    pub open: usize,
+}
+
+/// Returns the repository whose tags are a service's ways back.
+pub fn repository_key(service: &ServiceView) -> Option<RepositoryKey> {
+    let question = service.question.as_ref()?;
+    Some((
+        question.route.clone(),
+        question.reference.repository.clone(),
+    ))
+}
+
+/// Makes the view.
+pub fn view(model: &Model, key: &ServiceKey) -> Option<TagsView> {
+    let service = model.service(key)?;
+    let repository_key = repository_key(service)?;
+    let nothing = RepositoryModel::default();
+    let repository = model
+        .preview
+        .repositories
+        .get(&repository_key)
+        .unwrap_or(&nothing);
+    let candidates = joined(model, service, repository)?;
+    let followed = service.question.as_ref()?.reference.tag();
+    Some(TagsView {
+        service: key.clone(),
+        builds_behind: followed.and_then(|tag| behind_by(&candidates, tag)),
+        tally: tally(repository),
+        candidates,
+        listed_at: repository.list.as_ref().map(|list| list.at),
+        complete: repository.list.as_ref().is_none_or(|list| list.complete),
+        asking: repository.listing || !repository.in_flight.is_empty(),
+        failure: repository
+            .failure
+            .as_ref()
+            .map(|(_, failure)| failure.to_string()),
+        repository: repository_key.1,
+    })
+}
+
+/// Joins all that is known to candidates.
+pub fn joined(
+    model: &Model,
+    service: &ServiceView,
+    repository: &RepositoryModel,
+) -> Option<Vec<Candidate>> {
+    let question = service.question.as_ref()?;
+    let host = &model.hosts[model.host_index(&service.key.host)?];
+    let observation = host.observation.as_ref()?;
+    let builds = observation.whole.is_some_and(|whole| whole.builds);
+    let holdings = Holdings::of(observation, &model.preview.manifests, builds);
+    let mut heads = repository.heads.clone();
+    // The followed tag was asked about for the verdict; that answer is as good as any.
+    if let Some(answer) = model
+        .remotes
+        .get(question)
+        .and_then(|asked| asked.remote.answer.as_ref())
+        && let Some(tag) = question.reference.tag()
+        && question.reference.digest().is_none()
+    {
+        heads.insert(tag.into(), answer.top.clone());
+    }
+    let mut tags = repository
+        .list
+        .as_ref()
+        .map_or_else(Vec::new, |list| list.tags.clone());
+    if let Some(tag) = question.reference.tag()
+        && heads.contains_key(tag)
+        && !tags.iter().any(|own| **own == *tag)
+    {
+        tags.push(tag.into());
+    }
+    let none = Vec::new();
+    let running = !service.containers.is_empty();
+    Some(candidates(&Sources {
+        now: model.now.wall,
+        repository: &question.reference.repository,
+        tags: &tags,
+        heads: &heads,
+        examined: &repository.examined,
+        manifests: &model.preview.manifests,
+        observation,
+        holdings: &holdings,
+        running: running.then_some(&service.running.image_id),
+        runs: model.preview.runs.get(&service.key).unwrap_or(&none),
+        retention: Retention::default(),
+    }))
+}
+
+/// Returns the tags that name the running image.
+pub fn running_tags(candidates: &[Candidate]) -> &[Box<str>] {
+    candidates
+        .iter()
+        .find(|candidate| candidate.running)
+        .map_or(&[], |running| &running.tags)
+}
+
+/// Returns where looking for tags starts.
+pub fn anchor<'a>(service: &'a ServiceView, candidates: &'a [Candidate]) -> Anchor<'a> {
+    Anchor {
+        followed: service
+            .question
+            .as_ref()
+            .and_then(|question| question.reference.tag()),
+        running: running_tags(candidates),
+    }
+}
+
+fn tally(repository: &RepositoryModel) -> Tally {
+    let Some(list) = &repository.list else {
+        return Tally::default();
+    };
+    let mut tally = Tally::default();
+    for (tag, family) in families(list.tags.iter().map(|tag| &**tag)) {
+        tally.all += 1;
+        match &family {
+            Family::Revision { .. } => tally.revisions += 1,
+            Family::Version(version) if !version.floating => tally.versions += 1,
+            Family::Moving | Family::Branch | Family::Version(_) => tally.moving += 1,
+            _ => {}
+        }
+        if !family.is_offerable() {
+            tally.helpers += 1;
+        } else if !repository.heads.contains_key(tag) {
+            tally.open += 1;
+        }
+    }
+    tally
+}
