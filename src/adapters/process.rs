@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 
 const KEPT_ERRORS: usize = 8 * 1024;
@@ -128,7 +128,7 @@ impl Process {
         let stdin = child.stdin.take().ok_or_else(missing)?;
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
-        let group = Group(child.id());
+        let group = Group::of(&child);
         let wait = async move {
             let code = child.wait().await.ok().and_then(|status| status.code());
             group.ended();
@@ -170,11 +170,17 @@ impl AsyncRead for Tracked {
 }
 
 /// The process group of a running command, ended as a whole: a shell's children would outlive it.
-struct Group(Option<u32>);
+#[derive(Debug)]
+pub(crate) struct Group(Option<u32>);
 
 impl Group {
+    /// Guards the group that the process leads.
+    pub(crate) fn of(leader: &Child) -> Self {
+        Self(leader.id())
+    }
+
     /// Lets go of a group whose leader has ended by itself, as its number may mean another one soon.
-    fn ended(mut self) {
+    pub(crate) fn ended(mut self) {
         self.0 = None;
     }
 }

@@ -59,6 +59,7 @@ impl Live {
         let mut options =
             RegistryOptions::new(settings.registries.clone(), Credentials::of_user(), blobs);
         options.dialer = Some(Arc::new(sessions.clone()));
+        options.engines = Some(Arc::new(sessions.clone()));
         let registries = Registries::new(options);
         let shelves = Shelves::in_folder(cache.as_deref());
         Self {

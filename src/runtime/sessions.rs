@@ -8,7 +8,9 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
 use crate::adapters::hosts::HostSession;
-use crate::adapters::registry::{Dialer, Stream};
+use crate::adapters::registry::{Dialer, EngineAnswer, EngineAsk, Stream};
+use crate::core::failure::{RegistryFailure, RegistryTrouble};
+use crate::core::image::ImageRef;
 use crate::core::names::HostName;
 
 /// The open ways, by host.
@@ -78,6 +80,29 @@ impl Dialer for Sessions {
                 Some(dialled) => dialled.map(|stream| Box::new(stream) as Box<dyn Stream>),
                 None => Err(io::Error::from(io::ErrorKind::Unsupported)),
             }
+        })
+    }
+}
+
+impl EngineAsk for Sessions {
+    fn distribution<'a>(
+        &'a self,
+        host: &'a HostName,
+        reference: &'a ImageRef,
+    ) -> BoxFuture<'a, Result<EngineAnswer, RegistryFailure>> {
+        Box::pin(async move {
+            let session = self.get(host).ok_or_else(|| {
+                RegistryFailure::new(
+                    RegistryTrouble::NoRoute,
+                    format!("{host} is not connected"),
+                    "asked again once it is",
+                )
+            })?;
+            let told = session.distribution(reference).await?;
+            Ok(EngineAnswer {
+                top: told.top,
+                platforms: told.platforms,
+            })
         })
     }
 }

@@ -7,6 +7,7 @@ use homelab_tui::core::failure::HostTrouble;
 use homelab_tui::core::watch::Scope;
 
 use super::hosts::{config_with, connect, hosts, hosts_by, open, run, spec};
+use super::hosts_ssh::another_sshd;
 use crate::support::Lab;
 
 #[test]
@@ -148,5 +149,43 @@ fn a_stopped_engine_is_no_lost_host() {
         // The same connection serves the new engine.
         session.observe(&Scope::All).await.unwrap();
         session.close().await;
+    });
+}
+
+#[test]
+fn d3_a_second_factor_is_said() {
+    let Some(lab) = Lab::here() else { return };
+    run(async {
+        let option = "UsePAM yes\nKbdInteractiveAuthentication yes\n\
+            AuthenticationMethods publickey,keyboard-interactive";
+        let (port, sshd) = another_sshd(&lab.host("new"), option);
+        let failure = connect(&hosts(&lab), &spec(&format!("ssh://new:{port}")))
+            .await
+            .unwrap_err();
+        drop(sshd);
+        assert_eq!(failure.trouble, HostTrouble::LoginWaits, "{failure}");
+        assert!(failure.what.contains("second factor"), "{failure}");
+    });
+}
+
+#[test]
+fn d4_a_rootless_socket_is_found_where_the_usual_one_is_missing() {
+    let Some(lab) = Lab::alone() else { return };
+    run(async {
+        let host = lab.host("new");
+        host.sh(
+            "d=/run/user/$(id -u ops); mkdir -p $d && chmod 755 /run/user $d && \
+             mv /run/docker.sock $d/docker.sock",
+        );
+        let found = connect(&hosts(&lab), &spec("ssh://new-ops")).await;
+        let missing = connect(&hosts(&lab), &spec("ssh://new")).await;
+        host.sh("d=/run/user/$(id -u ops); mv $d/docker.sock /run/docker.sock; rmdir $d");
+        found.unwrap().close().await;
+        let failure = missing.unwrap_err();
+        assert_eq!(failure.trouble, HostTrouble::EngineDown);
+        assert!(
+            failure.what.contains("docker.sock is not there"),
+            "{failure}"
+        );
     });
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use homelab_tui::adapters::shell::Limits;
 use homelab_tui::core::watch::Scope;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::hosts::{config_with, hosts, hosts_by, open, run, unix};
-use crate::support::{Lab, unique};
+use crate::support::{Host, Image, Lab, fresh_seed, unique};
 
 /// The ssh processes of this machine whose control socket lies below `/tmp` or the runtime folder.
 fn masters_with(mark: &str) -> Vec<String> {
@@ -40,45 +41,26 @@ fn a_proxy_jump_leads_to_a_host() {
 fn d2_fewer_sessions_than_wanted_are_enough() {
     let Some(lab) = Lab::here() else { return };
     run(async {
-        let host = lab.host("new");
-        let config = "/run/few-sessions";
-        let port = 2200 + u16::try_from(std::process::id() % 700).unwrap();
-        let line = host.sh("tr '\\0' ' ' </proc/$(pgrep -o sshd)/cmdline | sed 's/ .listener.*//'");
-        let file = line
-            .split(" -f ")
-            .nth(1)
-            .unwrap()
-            .split(' ')
-            .next()
-            .unwrap()
-            .to_owned();
-        host.sh(&format!("grep -vi -e '^Port' -e '^PidFile' -e '^MaxSessions' {file} >{config}; /usr/sbin/sshd -f {config} -p {port} -o MaxSessions=2 -o PidFile={config}.pid"));
+        let (port, sshd) = another_sshd(&lab.host("new"), "MaxSessions 2");
         let session = open(&hosts(&lab), &format!("ssh://new:{port}")).await;
         let mut events = session.events();
         let follower = tokio::spawn(async move { events.next().await });
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let looks = (0..6).map(|_| session.observe(&Scope::All));
-        let looks = tokio::time::timeout(
-            Duration::from_secs(60),
-            futures_util::future::join_all(looks),
-        );
-        for seen in looks.await.unwrap() {
+        let looks = futures_util::future::join_all((0..6).map(|_| session.observe(&Scope::All)));
+        let looks = tokio::time::timeout(Duration::from_secs(60), looks).await;
+        for seen in looks.unwrap() {
             seen.unwrap();
         }
-        let limits = homelab_tui::adapters::shell::Limits {
+        let limits = Limits {
             time: Duration::from_secs(20),
             bytes: 100,
         };
-        let outcome = session
-            .place()
-            .unwrap()
-            .run("echo still room", limits)
-            .await
-            .unwrap();
+        let place = session.place().unwrap();
+        let outcome = place.run("echo still room", limits).await.unwrap();
         assert_eq!(outcome.stdout, b"still room\n");
         session.close().await;
         follower.abort();
-        host.sh(&format!("kill $(cat {config}.pid)"));
+        drop(sshd);
     });
 }
 
@@ -176,4 +158,71 @@ fn a16_a_port_only_the_host_can_reach_is_dialled_through_it() {
                 .is_none()
         );
     });
+}
+
+#[test]
+fn a16_where_a_host_forwards_nothing_its_engine_is_asked() {
+    let Some(lab) = Lab::here() else { return };
+    let host = lab.host("old");
+    let registry = lab.registry("localhost-old");
+    let repo = unique("via");
+    let image = Image::busybox(&lab).label("of", &repo).build();
+    let digest = registry.push(&repo, "1", &image);
+    let reference = registry.reference(&repo, "1");
+    let project = host.project(
+        &repo,
+        &format!("services:\n  web:\n    image: {reference}\n"),
+    );
+    project.compose(&["up", "-d"]);
+    let (port, sshd) = another_sshd(&host, "AllowTcpForwarding no");
+    let config = lab.folder("via").join("config.yaml");
+    std::fs::write(
+        &config,
+        format!(
+            "hosts:\n  - {{name: old, address: \"ssh://old:{port}\"}}\n\
+             registries:\n  - {{host: \"localhost:5000\", plain_http: true, via: old}}\n\
+             ssh: {{config_file: \"{}\"}}\n",
+            config_with(&lab, "")
+        ),
+    )
+    .unwrap();
+    let target = format!("old/{repo}");
+    let output = lab
+        .console_with(&config, &["status", &target, "--json"])
+        .output()
+        .unwrap();
+    drop(sshd);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let service = &document["hosts"][0]["projects"][0]["services"][0];
+    assert_eq!(service["verdict"], "current", "{service:#}");
+    assert_eq!(service["registry"]["digest"], digest.as_str());
+}
+
+/// An sshd of a host beside its usual one, ended when it is dropped.
+pub struct Sshd {
+    host: Host,
+    pid_file: String,
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.host.try_sh(&format!("kill $(cat {})", self.pid_file));
+    }
+}
+
+/// Starts another sshd with options that differ, a line each; tells its port.
+pub fn another_sshd(host: &Host, options: &str) -> (u16, Sshd) {
+    let name = unique("sshd");
+    let port = 20_000 + u16::try_from(fresh_seed() % 30_000).unwrap();
+    let line = host.sh("tr '\\0' ' ' </proc/$(pgrep -o sshd)/cmdline | sed 's/ .listener.*//'");
+    let file = line.split(" -f ").nth(1).unwrap();
+    let file = file.split(' ').next().unwrap();
+    let (config, pid_file) = (format!("/run/{name}"), format!("/run/{name}.pid"));
+    // The first value of an option is the one that counts.
+    host.sh(&format!(
+        "{{ echo '{options}'; grep -vi -e '^Port' -e '^PidFile' {file}; }} >{config}; \
+         /usr/sbin/sshd -f {config} -p {port} -o PidFile={pid_file}"
+    ));
+    let host = host.clone();
+    (port, Sshd { host, pid_file })
 }

@@ -4,4 +4,5 @@ mod hosts;
 mod hosts_failing;
 mod hosts_files;
 mod hosts_ssh;
+mod hosts_tcp;
 mod is_the_lab;

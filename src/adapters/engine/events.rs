@@ -104,7 +104,7 @@ pub(super) fn failure(error: Error) -> HostFailure {
             status_code,
             message,
         } => words::status_failure(status_code, &message, "/events"),
-        Error::RequestTimeoutError => words::slow("/events", 90),
+        Error::RequestTimeoutError => words::slow("/events", 60),
         Error::HyperResponseError { err } => HostFailure::new(
             HostTrouble::NoConnection,
             format!("the engine's events were cut off: {err}"),

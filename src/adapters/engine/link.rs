@@ -24,9 +24,9 @@ use super::words;
 const OURS: (usize, usize) = (1, 51);
 /// The oldest API that has what is asked for.
 const OLDEST: (usize, usize) = (1, 40);
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// Lists of engines with thousands of images take their time on small machines.
-const LIST_TIMEOUT: Duration = Duration::from_secs(90);
+const LIST_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
@@ -148,7 +148,11 @@ impl Link {
                 .map(Ok)
                 .map_err(|error| words::bad_answer(asked, &error.to_string()))
         };
-        within(asked, LIST_TIMEOUT, work).await
+        // Lists are long, and a registry that the engine asks may be slow.
+        let is_one = path.starts_with("/containers/") && !path.starts_with("/containers/json")
+            || path == "/version";
+        let limit = if is_one { TIMEOUT } else { LIST_TIMEOUT };
+        within(asked, limit, work).await
     }
 
     /// Asks for a JSON document; nothing where the engine answers 404.

@@ -1,5 +1,6 @@
 //! The transport through a host: HTTP over streams that the host's own connection carries.
 
+use std::error::Error;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -119,7 +120,7 @@ impl Through {
         let stream = TlsConnector::from(Arc::new(config))
             .connect(server, stream)
             .await
-            .map_err(|error| diagnose(&error, trust.seen(target)))?;
+            .map_err(|error| lost(&error, trust.seen(target)))?;
         handshake(stream).await
     }
 
@@ -149,7 +150,7 @@ impl Through {
     }
 
     async fn over(&self, connection: &mut Connection, call: &Call) -> Result<Reply, Broken> {
-        let lost = |error: hyper::Error| diagnose(&error, None);
+        let lost = |error: hyper::Error| lost(&error, None);
         let sender = &mut connection.sender;
         sender.ready().await.map_err(lost)?;
         let response = sender.send_request(request(call)?).await.map_err(lost)?;
@@ -179,6 +180,20 @@ impl Transport for Through {
                 .unwrap_or(Err(Broken::TimedOut(self.patience.total)))
         })
     }
+}
+
+/// Finds why an exchange failed; a host that lets nothing through says so only once something was sent.
+fn lost(error: &(dyn Error + 'static), seen: Option<String>) -> Broken {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && io.kind() == io::ErrorKind::PermissionDenied
+        {
+            return Broken::Closed(io.to_string());
+        }
+        cause = error.source();
+    }
+    diagnose(error, seen)
 }
 
 async fn handshake(stream: impl Stream + 'static) -> Result<SendRequest<Full<Bytes>>, Broken> {

@@ -84,34 +84,34 @@ pub struct Dialled {
     _master: Arc<Master>,
 }
 
+impl Dialled {
+    /// Waits a moment for the reason of an end that came before the first byte.
+    fn reason(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Error>> {
+        if let Some((kind, reason)) = refusal(&self.said.lines_since(self.before)) {
+            return Poll::Ready(Some(io::Error::new(kind, reason)));
+        }
+        // The reason comes on another pipe and may be a moment behind.
+        let patience = self.ended.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        ready!(patience.as_mut().poll(context));
+        let found = refusal(&self.said.lines_since(self.before));
+        Poll::Ready(found.map(|(kind, reason)| io::Error::new(kind, reason)))
+    }
+}
+
 impl AsyncRead for Dialled {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.ended.is_none() {
-            let before = buffer.filled().len();
-            let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-            let got = buffer.filled().len() > before;
-            self.heard |= got;
-            // The master accepts first and dials then: a refusal is an end before the first byte.
-            let refused =
-                matches!(polled, Poll::Ready(Ok(()))) && !self.heard && buffer.remaining() > 0;
-            if !refused {
-                return polled;
-            }
+        let before = buffer.filled().len();
+        let result = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
+        self.heard |= buffer.filled().len() > before;
+        // The master accepts first and dials then: a refusal is an end before the first byte.
+        if self.heard || buffer.remaining() == 0 {
+            return Poll::Ready(result);
         }
-        if let Some((kind, reason)) = refusal(&self.said.lines_since(self.before)) {
-            return Poll::Ready(Err(io::Error::new(kind, reason)));
-        }
-        // The reason comes on another pipe and may be a moment behind.
-        let patience = self.ended.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-        ready!(patience.as_mut().poll(context));
-        match refusal(&self.said.lines_since(self.before)) {
-            Some((kind, reason)) => Poll::Ready(Err(io::Error::new(kind, reason))),
-            None => Poll::Ready(Ok(())),
-        }
+        Poll::Ready(ready!(self.reason(context)).map_or(result, Err))
     }
 }
 
@@ -121,7 +121,11 @@ impl AsyncWrite for Dialled {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let result = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
+        if self.heard || result.is_ok() {
+            return Poll::Ready(result);
+        }
+        Poll::Ready(ready!(self.reason(context)).map_or(result, Err))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

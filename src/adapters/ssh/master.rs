@@ -19,6 +19,8 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::core::failure::{HostFailure, HostTrouble};
 use crate::core::settings::SshSettings;
 
+use crate::adapters::process::Group;
+
 use super::{ControlFolder, Destination, words};
 
 /// The most channels that are open on one connection at once; sshd's own bound is 10.
@@ -69,6 +71,8 @@ impl Master {
                     "install the OpenSSH client on this machine",
                 )
             })?;
+        // A proxy command that ssh started lies in its group and must not outlive it, however this ends.
+        let group = Group::of(&child);
         let said = Said::default();
         let reader = child
             .stderr
@@ -94,6 +98,7 @@ impl Master {
         let (end, ended) = watch::channel(None);
         tokio::spawn(watch_over(
             child,
+            group,
             socket,
             destination.clone(),
             said.clone(),
@@ -282,6 +287,7 @@ async fn wait_until_open(
 /// Keeps the process until it ends by itself or is to be ended.
 async fn watch_over(
     mut child: Child,
+    group: Group,
     socket: PathBuf,
     destination: Destination,
     said: Said,
@@ -290,6 +296,7 @@ async fn watch_over(
 ) {
     let failure = tokio::select! {
         _ = child.wait() => {
+            drop(group);
             // The reader may be a moment behind.
             sleep(LOOK).await;
             words::failure(&said.lines(), &destination, false)
@@ -298,7 +305,10 @@ async fn watch_over(
             let session = Session::resume_mux(socket.clone().into_boxed_path(), None);
             let _ = timeout(FAREWELL, session.close()).await;
             if timeout(FAREWELL, child.wait()).await.is_err() {
-                let _ = child.kill().await;
+                drop(group);
+                let _ = child.wait().await;
+            } else {
+                group.ended();
             }
             HostFailure::new(HostTrouble::NoConnection, "the connection was closed", "")
         }
@@ -314,4 +324,69 @@ fn lost() -> HostFailure {
         "the connection ended",
         "dialled again by itself",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    /// Runs a script in the place of ssh; returns the failure and what was told on the way.
+    async fn instead_of_ssh(script: &str) -> (HostFailure, Vec<HostFailure>) {
+        let mut child = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let destination = Destination {
+            user: None,
+            host: "pi".to_owned(),
+            port: None,
+            config_file: None,
+        };
+        let said = Said::default();
+        let stderr = child.stderr.take().unwrap();
+        let reader = tokio::spawn(said.clone().follow(stderr));
+        let heard = Mutex::new(Vec::new());
+        let tell = |failure| heard.lock().unwrap().push(failure);
+        let settings = SshSettings::default();
+        let socket = Path::new("/nowhere/socket");
+        let opened = wait_until_open(
+            &mut child,
+            socket,
+            &destination,
+            &settings,
+            &said,
+            reader,
+            &tell,
+        );
+        let failure = opened.await.unwrap_err();
+        (failure, heard.into_inner().unwrap())
+    }
+
+    #[tokio::test]
+    async fn d12_a_check_is_told_once_while_the_login_waits() {
+        let (failure, told) = instead_of_ssh(
+            "printf '# Tailscale SSH requires an additional check.\n# To authenticate, visit: https://login.example/a/1\n' >&2; \
+             sleep 0.3; echo 'Connection closed by remote host' >&2; exit 255",
+        )
+        .await;
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].trouble, HostTrouble::LoginWaits);
+        assert_eq!(told[0].remedy, "open https://login.example/a/1");
+        assert_eq!(failure.trouble, HostTrouble::NoConnection);
+    }
+
+    #[tokio::test]
+    async fn words_without_end_are_bounded() {
+        let (failure, told) = instead_of_ssh(
+            "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; seq 1 500 >&2; \
+             echo 'x: Permission denied (publickey).' >&2; exit 255",
+        )
+        .await;
+        assert_eq!(failure.trouble, HostTrouble::LoginRefused);
+        assert!(failure.to_string().len() < 300 && told.is_empty());
+    }
 }
