@@ -107,7 +107,7 @@ fn read(outcome: &Outcome, at: Timestamp) -> FilesState {
             let file = clean_within(stdout.trim(), 200);
             return FilesState::Unreadable(format!("{file} is not there or cannot be read"));
         }
-        NO_COMPOSE => return FilesState::Unknown(no_compose(&reason)),
+        NO_COMPOSE => return FilesState::NoCompose(no_compose(&reason)),
         NOT_RENDERED => return FilesState::Unreadable(reason),
         code => return FilesState::Unknown(format!("the shell ended with {code}: {reason}")),
     }
@@ -165,7 +165,9 @@ struct Service {
 fn no_compose(reason: &str) -> String {
     let lower = reason.to_lowercase();
     if lower.contains("password is required") || lower.contains("permission denied") {
-        return format!("docker compose may not be run on the host: {reason}");
+        return format!(
+            "docker compose may not be run on the host: {reason}; let this login run it without a password"
+        );
     }
     "there is no docker compose v2 on the host; install the compose plugin".to_owned()
 }
@@ -241,7 +243,11 @@ mod tests {
                 FilesState::Unknown(_)
             )
         };
-        assert!(unknown(72, "docker: 'compose' is not a docker command."));
+        let missing = outcome(72, "", "docker: 'compose' is not a docker command.");
+        assert!(matches!(
+            read(&missing, Timestamp::UNIX_EPOCH),
+            FilesState::NoCompose(why) if why.contains("install the compose plugin")
+        ));
         assert!(unknown(0, ""));
         assert!(unknown(9, ""));
     }

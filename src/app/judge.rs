@@ -379,7 +379,7 @@ impl Judge<'_> {
                 service: rendered.services.get(service.name.as_str()),
             },
             FilesState::Unreadable(why) => Files::Unreadable(why),
-            FilesState::Unknown(why) => Files::Unknown(why),
+            FilesState::NoCompose(why) | FilesState::Unknown(why) => Files::Unknown(why),
         })
     }
 

@@ -41,6 +41,8 @@ pub enum FilesState {
     Rendered(Rendered),
     /// The files are there but cannot be rendered, or are not there; with the reason.
     Unreadable(String),
+    /// The host has no compose that could render them; with what to do.
+    NoCompose(String),
     /// It could not be looked at; with the reason.
     Unknown(String),
 }
