@@ -1,10 +1,8 @@
 //! The lines that are of no vertex: other builders, other forms, the end of a build and what comes after it.
 
 use super::classic;
-use super::figures;
 use super::lane::{Lane, SILENCE, Sink};
 use super::model::{Format, Refused};
-use super::name;
 use super::open::{End, Evidence, Open};
 use super::rawjson;
 use super::refuse;
@@ -150,11 +148,11 @@ impl Lane {
         if open.trailer.is_some() {
             return;
         }
-        let complete = figures::is_complete(open);
+        let complete = open.is_complete();
         let accepted = match failure {
             Failure::Certain(_) => !complete || foreign == 0,
             Failure::Vague(_) => {
-                foreign == 0 && !complete && (figures::is_troubled(open) || figures_are_empty(open))
+                foreign == 0 && !complete && (open.is_troubled() || !open.has_steps())
             }
         };
         if accepted && open.evidence != Evidence::Built {
@@ -192,7 +190,7 @@ impl Lane {
                 && open.trailer.is_none()
                 && open.evidence == Evidence::None
                 && !open.is_empty()
-                && !figures::is_complete(open)
+                && !open.is_complete()
         });
         if inside && self.foreign <= SILENCE {
             self.unread(text, sink);
@@ -213,13 +211,4 @@ fn full_reference(image: &[u8], known: &[Vec<u8>]) -> Vec<u8> {
         })
         .cloned()
         .unwrap_or_else(|| image.to_vec())
-}
-
-/// Tells whether a build has not come to any step yet.
-fn figures_are_empty(open: &Open) -> bool {
-    open.vertices.iter().all(|vertex| {
-        std::str::from_utf8(open.text(vertex.name)).is_ok_and(|name| {
-            !matches!(name::parse(name).kind, name::Kind::Step | name::Kind::From)
-        })
-    })
 }

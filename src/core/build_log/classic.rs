@@ -4,6 +4,7 @@
 //! runs writes to the log without any mark, so only lines that fit the state are believed.
 
 use super::model::Format;
+use super::name::Kind;
 use super::open::{End, Open};
 
 /// What a line of the classic builder says.
@@ -76,12 +77,17 @@ pub(super) fn add(open: &mut Open, line: Line<'_>) {
         } => {
             end_step(open);
             open.header(number, instruction);
+            let is_from = instruction.len() > 5 && instruction[..5].eq_ignore_ascii_case(b"FROM ");
+            if let Some(vertex) = open.vertex(number) {
+                vertex.kind = if is_from { Kind::From } else { Kind::Step };
+                vertex.of_dockerfile = true;
+            }
         }
         Line::Cached => {
             if let Some(vertex) = open.vertex(open.current) {
                 vertex.cached = true;
-                vertex.end = End::Done;
             }
+            open.end(open.current, End::Done);
         }
         Line::Made => end_step(open),
         Line::Built(id) => {
@@ -105,11 +111,8 @@ pub(super) fn add(open: &mut Open, line: Line<'_>) {
 }
 
 fn end_step(open: &mut Open) {
-    let current = open.current;
-    if let Some(vertex) = open.vertex(current)
-        && vertex.end == End::Open
-    {
-        vertex.end = End::Done;
+    if open.find(open.current).is_some() {
+        open.done(open.current);
     }
 }
 

@@ -1,7 +1,5 @@
 //! From what was heard of a build to its figures and its end.
 
-use std::collections::HashMap;
-
 use super::decode::text;
 use super::model::Status;
 use super::model::{
@@ -25,35 +23,6 @@ pub(super) struct Around<'a> {
     pub over: bool,
     /// The exit status of the command, where it is known.
     pub exit: Option<i32>,
-}
-
-/// Tells whether the lines heard are a build of an image at all: a builder that is set up is none.
-pub(super) fn is_build(open: &Open) -> bool {
-    if open.format == Format::Classic {
-        return !open.is_empty();
-    }
-    open.vertices.iter().any(|vertex| {
-        let name = open.text(vertex.name);
-        if name.first() != Some(&b'[') {
-            return false;
-        }
-        let Ok(name) = std::str::from_utf8(name) else {
-            return true;
-        };
-        let name = name::parse(name);
-        match name.kind {
-            Kind::Step | Kind::From => true,
-            Kind::Internal => [
-                "load build definition",
-                "load remote build context",
-                "load git source",
-                "load metadata",
-            ]
-            .iter()
-            .any(|work| name.instruction.starts_with(work)),
-            _ => false,
-        }
-    })
 }
 
 /// Works the figures out.
@@ -487,54 +456,22 @@ impl<'a> Facts<'a> {
 ///
 /// Targets and platforms are taken together, as a step that two of them share is shown for one only.
 fn unfinished_stage(parsed: &[Name<'_>]) -> bool {
-    let mut stages: HashMap<(&str, u32), u32> = HashMap::new();
-    for name in parsed {
-        if let Some((place, of)) = name.place {
-            let reached = stages
-                .entry((name.stage.unwrap_or_default(), of))
-                .or_default();
-            *reached = place.max(*reached);
-        }
-    }
-    stages.iter().any(|((_, of), reached)| reached < of)
-}
-
-/// Tells whether a build that is still open has written its result: what fails after that is not its fault.
-pub(super) fn is_complete(open: &mut Open) -> bool {
-    if let Some(known) = open.complete {
-        return known;
-    }
-    let complete = judge_complete(open);
-    open.complete = Some(complete);
-    complete
-}
-
-fn judge_complete(open: &Open) -> bool {
-    if open.format == Format::Classic {
-        return open.evidence == Evidence::Built;
-    }
-    let done = open.vertices.iter().any(|vertex| {
-        vertex.end == End::Done
-            && std::str::from_utf8(open.text(vertex.name)).is_ok_and(|name| {
-                matches!(name::parse(name).kind, Kind::Export | Kind::CacheExport)
-            })
-    });
-    done && open.is_quiet()
-        && !open
-            .vertices
-            .iter()
-            .any(|vertex| vertex.end == End::Error && !is_import(open, vertex))
-}
-
-fn is_import(open: &Open, vertex: &Vertex) -> bool {
-    std::str::from_utf8(open.text(vertex.name))
-        .is_ok_and(|name| name::parse(name).kind == Kind::CacheImport)
-}
-
-/// Tells whether a vertex that counts has failed, or one is still open.
-pub(super) fn is_troubled(open: &Open) -> bool {
-    open.vertices.iter().any(|vertex| {
-        matches!(vertex.end, End::Open | End::Cancelled)
-            || (vertex.end == End::Error && !is_import(open, vertex))
-    })
+    let mut places: Vec<(&str, u32, u32)> = parsed
+        .iter()
+        .filter_map(|name| {
+            name.place
+                .map(|(place, of)| (name.stage.unwrap_or_default(), of, place))
+        })
+        .collect();
+    places.sort_unstable();
+    let last = |(at, (stage, of, _)): &(usize, &(&str, u32, u32))| {
+        places
+            .get(at + 1)
+            .is_none_or(|next| (next.0, next.1) != (*stage, *of))
+    };
+    places
+        .iter()
+        .enumerate()
+        .filter(last)
+        .any(|(_, (_, of, place))| place < of)
 }

@@ -17,6 +17,16 @@ const ACTIVE: usize = 8;
 pub(super) const SILENCE: u32 = 200;
 const SAMPLES: usize = 8;
 
+/// What the lines after one may be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Likely {
+    /// Output of a vertex.
+    Output,
+    /// Lines of others.
+    Foreign,
+    Other,
+}
+
 /// What a lane writes to.
 #[derive(Debug)]
 pub(super) struct Sink<'a> {
@@ -58,12 +68,12 @@ impl Lane {
     }
 
     /// Tells that no build waits for lines here, so that most lines mean nothing.
-    pub(super) fn is_idle(&mut self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.fold.is_none()
             && self.again.is_none()
-            && match self.active.as_mut_slice() {
+            && match self.active.as_slice() {
                 [] => true,
-                [open] => open.trailer.is_some() || figures::is_complete(open),
+                [open] => open.trailer.is_some() || open.is_complete(),
                 _ => false,
             }
     }
@@ -95,7 +105,7 @@ impl Lane {
 
     /// Hears that the job went on to another step.
     pub(super) fn step(&mut self, step: &[u8]) {
-        if *self.step != *step {
+        if !decode::same(&self.step, step) {
             if !self.step.is_empty() {
                 self.note(Evidence::Ended);
             }
@@ -103,12 +113,21 @@ impl Lane {
         }
     }
 
-    /// Reads one line.
-    pub(super) fn line(&mut self, text: &[u8], sink: &mut Sink<'_>) {
+    /// Reads one line; tells whether more of its like may be passed over.
+    pub(super) fn line(&mut self, text: &[u8], sink: &mut Sink<'_>) -> Likely {
         if let Some((number, rest)) = words::number(text) {
-            self.vertex_line(number, rest, sink);
-            return;
+            let output = self.vertex_line(number, rest, sink);
+            return if output {
+                Likely::Output
+            } else {
+                Likely::Other
+            };
         }
+        self.parts(text, sink);
+        Likely::Foreign
+    }
+
+    fn parts(&mut self, text: &[u8], sink: &mut Sink<'_>) {
         // A carriage return begins the line anew on a screen; here each part is a line.
         let mut parts = text.split(|byte| *byte == b'\r');
         let first = parts.next().unwrap_or_default();
@@ -130,9 +149,9 @@ impl Lane {
     /// Ends everything; `over` tells that something else follows.
     pub(super) fn finish(&mut self, over: bool, exit: Option<i32>, sink: &mut Sink<'_>) {
         self.settle(sink);
-        for mut open in std::mem::take(&mut self.active) {
+        for open in std::mem::take(&mut self.active) {
             let over = over || self.is_left(&open);
-            self.emit(&mut open, over, exit, sink);
+            self.emit(&open, over, exit, sink);
         }
     }
 
@@ -141,7 +160,7 @@ impl Lane {
         let silent = self.foreign > SILENCE;
         self.active
             .iter()
-            .filter(|open| figures::is_build(open))
+            .filter(|open| open.is_build())
             .map(move |open| {
                 let over = silent || self.is_left(open);
                 figures::build(
@@ -187,17 +206,17 @@ impl Lane {
         let current = self.current;
         let active = std::mem::take(&mut self.active);
         let crowded = active.len() >= ACTIVE;
-        for (at, mut open) in active.into_iter().enumerate() {
+        for (at, open) in active.into_iter().enumerate() {
             // One that was heard since the last beginning may be running beside the new one.
             let alive = (at == current || open.heard > begun)
                 && open.trailer.is_none()
                 && open.evidence == Evidence::None
                 && open.format == Format::Plain
-                && !figures::is_complete(&mut open);
+                && !open.is_complete();
             if alive && !crowded && !open.is_empty() {
                 kept.push(open);
             } else {
-                self.emit(&mut open, true, None, sink);
+                self.emit(&open, true, None, sink);
                 self.spare = open;
             }
         }
@@ -215,14 +234,8 @@ impl Lane {
         self.touch(sink);
     }
 
-    pub(super) fn emit(
-        &mut self,
-        open: &mut Open,
-        over: bool,
-        exit: Option<i32>,
-        sink: &mut Sink<'_>,
-    ) {
-        if figures::is_build(open) {
+    pub(super) fn emit(&mut self, open: &Open, over: bool, exit: Option<i32>, sink: &mut Sink<'_>) {
+        if open.is_build() {
             let over = over || self.foreign > SILENCE;
             sink.builds.push(figures::build(
                 open,

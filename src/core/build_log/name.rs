@@ -61,10 +61,7 @@ pub fn parse(name: &str) -> Name<'_> {
         place: None,
         instruction: name,
     };
-    let Some((inside, rest)) = name
-        .strip_prefix('[')
-        .and_then(|after| after.split_once(']'))
-    else {
+    let Some((inside, rest)) = bracket(name) else {
         return Name {
             kind: plain_kind(name),
             ..bare
@@ -143,11 +140,11 @@ pub fn parse(name: &str) -> Name<'_> {
 
 /// Tells whether a name in brackets is complete enough to be judged, for lines folded by a console.
 pub(super) fn is_whole(name: &str) -> bool {
-    let Some(after) = name.strip_prefix('[') else {
+    if !name.starts_with('[') {
         let cut = name.starts_with("importing cache manifest") && cache_reference(name).is_none();
         return !name.is_empty() && !cut;
-    };
-    let Some((inside, rest)) = after.split_once(']') else {
+    }
+    let Some((inside, rest)) = bracket(name) else {
         return false;
     };
     let numbered = inside
@@ -175,11 +172,30 @@ pub(super) fn base_reference(name: &Name<'_>) -> Option<String> {
     Some(reference.to_string())
 }
 
+/// Splits `[inside] rest`.
+fn bracket(name: &str) -> Option<(&str, &str)> {
+    let after = name.strip_prefix('[')?;
+    let end = memchr::memchr(b']', after.as_bytes())?;
+    Some((&after[..end], &after[end + 1..]))
+}
+
+/// Tells work that only the build of a Dockerfile has.
+pub(super) fn is_of_dockerfile(name: &Name<'_>) -> bool {
+    const WORK: [&str; 4] = [
+        "load build definition",
+        "load remote build context",
+        "load git source",
+        "load metadata",
+    ];
+    match name.kind {
+        Kind::Step | Kind::From => true,
+        Kind::Internal => WORK.iter().any(|work| name.instruction.starts_with(work)),
+        _ => false,
+    }
+}
+
 fn parse_bracketed(name: &str) -> &str {
-    match name
-        .strip_prefix('[')
-        .and_then(|after| after.split_once(']'))
-    {
+    match bracket(name) {
         Some((_, rest)) => rest.trim_start(),
         None => name,
     }

@@ -3,6 +3,7 @@
 //! Knows neither wrappers nor where one build ends and the next begins; see `lane`.
 
 use super::model::Format;
+use super::name::{self, Kind};
 use super::rawjson::Digests;
 use super::stamp::Stamp;
 
@@ -42,6 +43,9 @@ pub(super) enum End {
 pub(super) struct Vertex {
     pub number: u32,
     pub name: Span,
+    pub kind: Kind,
+    /// Only the build of a Dockerfile has such a vertex.
+    pub of_dockerfile: bool,
     pub end: End,
     pub cached: bool,
     /// A program of it wrote something, so it ran.
@@ -86,6 +90,12 @@ pub(super) struct Open {
     index: Vec<u32>,
     texts: Vec<u8>,
     pub pulls: Vec<Pull>,
+    /// Vertices that began and have not ended.
+    unended: usize,
+    /// Exports that are done.
+    written: usize,
+    /// Vertices that failed, but for caches that could not be imported.
+    failed: usize,
     /// The vertex of the last line.
     pub current: u32,
     pub highest: u32,
@@ -105,8 +115,6 @@ pub(super) struct Open {
     pub no_output: bool,
     pub local_sources: Vec<(Vec<u8>, Vec<u8>)>,
     pub interleaved: bool,
-    /// Whether the result is written, as long as nothing new was heard.
-    pub complete: Option<bool>,
     pub unread: u64,
     pub samples: Vec<Vec<u8>>,
     /// Vertex lines seen, to tell which of several builds was heard last.
@@ -154,7 +162,7 @@ impl Open {
 
     /// Tells whether every vertex that began has ended.
     pub(super) fn is_quiet(&self) -> bool {
-        self.vertices.iter().all(|vertex| vertex.end != End::Open)
+        self.unended == 0
     }
 
     /// Hears of a vertex by its name.
@@ -163,18 +171,77 @@ impl Open {
             return false;
         };
         self.current = number;
-        self.complete = None;
         if self.vertices[place].name.len == 0 {
-            self.vertices[place].name = self.keep(name);
+            let (kind, of_dockerfile) = match std::str::from_utf8(cut(name)) {
+                Ok(name) => kind_of(name),
+                Err(_) => kind_of(&String::from_utf8_lossy(cut(name))),
+            };
+            let name = self.keep(name);
+            let vertex = &mut self.vertices[place];
+            vertex.name = name;
+            vertex.kind = kind;
+            vertex.of_dockerfile = of_dockerfile;
         }
         true
+    }
+
+    /// Hears how a vertex ended, or that it began again.
+    pub(super) fn end(&mut self, number: u32, end: End) {
+        let Some(vertex) = self.vertex(number) else {
+            return;
+        };
+        let before = std::mem::replace(&mut vertex.end, end);
+        let is_export = matches!(vertex.kind, Kind::Export | Kind::CacheExport);
+        let counts = vertex.kind != Kind::CacheImport;
+        let shift = |count: &mut usize, applies: bool, of: End| {
+            *count =
+                *count + usize::from(applies && end == of) - usize::from(applies && before == of);
+        };
+        shift(&mut self.unended, true, End::Open);
+        shift(&mut self.written, is_export, End::Done);
+        shift(&mut self.failed, counts, End::Error);
+    }
+
+    /// Hears that a vertex is done; an error or an interruption before that stays.
+    pub(super) fn done(&mut self, number: u32) {
+        if self
+            .vertex(number)
+            .is_some_and(|vertex| vertex.end == End::Open)
+        {
+            self.end(number, End::Done);
+        }
+    }
+
+    /// Tells whether the result is written and nothing under way: what fails after that is not this build's fault.
+    pub(super) fn is_complete(&self) -> bool {
+        if self.format == Format::Classic {
+            return self.evidence == Evidence::Built;
+        }
+        self.unended == 0 && self.written > 0 && self.failed == 0
+    }
+
+    /// Tells whether a vertex that counts has failed or was stopped, or one is under way.
+    pub(super) fn is_troubled(&self) -> bool {
+        let cancelled = |vertex: &Vertex| vertex.end == End::Cancelled;
+        self.unended > 0 || self.failed > 0 || self.vertices.iter().any(cancelled)
+    }
+
+    /// Tells whether the lines heard are a build of an image at all: a builder that is set up is none.
+    pub(super) fn is_build(&self) -> bool {
+        self.vertices.iter().any(|vertex| vertex.of_dockerfile)
+    }
+
+    /// Tells whether the build has come to its first step or base image.
+    pub(super) fn has_steps(&self) -> bool {
+        self.vertices
+            .iter()
+            .any(|vertex| matches!(vertex.kind, Kind::Step | Kind::From))
     }
 
     /// Returns the vertex of a number, new if need be; nothing beyond the bounds.
     pub(super) fn vertex(&mut self, number: u32) -> Option<&mut Vertex> {
         let place = self.place(number)?;
         self.current = number;
-        self.complete = None;
         self.vertices.get_mut(place)
     }
 
@@ -183,8 +250,8 @@ impl Open {
         let Some(vertex) = self.vertex(number) else {
             return false;
         };
-        vertex.end = End::Error;
         vertex.error = span;
+        self.end(number, End::Error);
         true
     }
 
@@ -279,12 +346,15 @@ impl Open {
             self.vertices.push(Vertex {
                 number,
                 name: Span::default(),
+                kind: Kind::Other,
+                of_dockerfile: false,
                 end: End::Open,
                 cached: false,
                 ran: false,
                 seconds: -1.0,
                 error: Span::default(),
             });
+            self.unended += 1;
             self.index[at] = self.vertices.len() as u32;
             self.highest = self.highest.max(number);
         }
@@ -303,6 +373,11 @@ impl Open {
             len: text.len() as u32,
         }
     }
+}
+
+fn kind_of(name: &str) -> (Kind, bool) {
+    let name = name::parse(name);
+    (name.kind, name::is_of_dockerfile(&name))
 }
 
 /// Cuts a text at the bound of one name.

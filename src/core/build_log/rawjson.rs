@@ -256,9 +256,7 @@ fn add_vertex(open: &mut Open, digests: &mut Digests, event: &VertexEvent<'_>) {
     if !event.error.is_empty() {
         // The plain printer's own rule.
         if event.error.ends_with("context canceled") {
-            if let Some(vertex) = open.vertex(number) {
-                vertex.end = End::Cancelled;
-            }
+            open.end(number, End::Cancelled);
         } else {
             open.error(number, event.error.as_bytes());
         }
@@ -291,8 +289,8 @@ fn add_vertex(open: &mut Open, digests: &mut Digests, event: &VertexEvent<'_>) {
     if let Some(vertex) = open.vertex(number) {
         vertex.cached = cached;
         if matches!(vertex.end, End::Open | End::Done) {
-            vertex.end = if completed { End::Done } else { End::Open };
             vertex.seconds = if completed { seconds } else { vertex.seconds };
+            open.end(number, if completed { End::Done } else { End::Open });
         }
     }
 }

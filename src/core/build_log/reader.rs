@@ -4,7 +4,7 @@
 //! output of one running step or have nothing to do with a build; they are told by their first bytes alone.
 
 use super::decode::{self, Order};
-use super::lane::{Lane, Sink};
+use super::lane::{Lane, Likely, Sink};
 use super::model::{Build, Reading};
 use super::stamp::{Stamp, clock_len, date_len};
 use super::unwrap::{Unwrapped, Unwrapper};
@@ -252,14 +252,14 @@ impl BuildLog {
         };
         sink.line = sink.reading.lines;
         lane.step(found.step);
-        lane.line(found.text, &mut sink);
+        let likely = lane.line(found.text, &mut sink);
         if self.builds.len() > WAITING {
             let over = self.builds.len() - WAITING;
             self.builds.drain(..over);
             self.reading.dropped += over as u64;
         }
         if plain && depth == 0 {
-            self.prepare(line, &found);
+            self.prepare(line, &found, likely);
         } else {
             self.quick.mode = Mode::Off;
         }
@@ -268,7 +268,8 @@ impl BuildLog {
 
     /// Turns to the lane of a line.
     fn select(&mut self, key: [&[u8]; 2]) {
-        let is = |lane: &Lane| *lane.key[0] == *key[0] && *lane.key[1] == *key[1];
+        let is =
+            |lane: &Lane| decode::same(&lane.key[0], key[0]) && decode::same(&lane.key[1], key[1]);
         if self.lanes.get(self.current).is_some_and(is) {
             return;
         }
@@ -307,18 +308,18 @@ impl BuildLog {
     }
 
     /// Works out how the next lines can be told by their first bytes.
-    fn prepare(&mut self, line: &[u8], found: &Unwrapped<'_>) {
-        let lane = &mut self.lanes[self.current];
-        self.quick.mode = Mode::Off;
-        if !found.simple {
-            return;
-        }
-        if let Some(number) = lane.showing() {
-            self.quick.mode = Mode::Output;
-            self.quick.learn(line, found, Some(number));
-        } else if lane.is_idle() {
-            self.quick.mode = Mode::Idle;
-            self.quick.learn(line, found, None);
+    fn prepare(&mut self, line: &[u8], found: &Unwrapped<'_>, likely: Likely) {
+        let lane = &self.lanes[self.current];
+        self.quick.mode = match likely {
+            _ if !found.simple => Mode::Off,
+            Likely::Output if lane.showing().is_some() => Mode::Output,
+            Likely::Foreign if lane.is_idle() => Mode::Idle,
+            _ => Mode::Off,
+        };
+        match self.quick.mode {
+            Mode::Off => {}
+            Mode::Idle => self.quick.learn(line, found, None),
+            Mode::Output => self.quick.learn(line, found, lane.showing()),
         }
     }
 }
@@ -382,8 +383,8 @@ impl Quick {
         let varying_end = self.head.len() + self.varying;
         let tail_end = varying_end + self.tail.len();
         if line.len() < tail_end
-            || line[..self.head.len()] != *self.head
-            || line[varying_end..tail_end] != *self.tail
+            || !decode::same(&line[..self.head.len()], &self.head)
+            || !decode::same(&line[varying_end..tail_end], &self.tail)
         {
             return false;
         }

@@ -1,6 +1,6 @@
 //! The lines of vertices: which of the builds under way each is of, and whether it begins another.
 
-use super::figures;
+use super::decode;
 use super::fold::Fold;
 use super::lane::{Lane, Sink};
 use super::name;
@@ -11,7 +11,8 @@ use super::words::{self, Word};
 const HELD: usize = 16;
 
 impl Lane {
-    pub(super) fn vertex_line(&mut self, number: u32, rest: &[u8], sink: &mut Sink<'_>) {
+    /// Reads a line of a vertex; tells whether it was output.
+    pub(super) fn vertex_line(&mut self, number: u32, rest: &[u8], sink: &mut Sink<'_>) -> bool {
         if number == 0 {
             if rest.starts_with(b"building with ") {
                 self.settle(sink);
@@ -19,7 +20,7 @@ impl Lane {
             } else {
                 self.foreign_line(&[b"#0 ", rest].concat(), sink);
             }
-            return;
+            return false;
         }
         let word = words::word(rest);
         if let Some(held) = &mut self.again {
@@ -27,7 +28,7 @@ impl Lane {
                 if held.len() < HELD {
                     held.push(cut(rest).to_vec());
                 }
-                return;
+                return false;
             }
             let restarts =
                 number == 2 && matches!(word, Word::Text(text) if words::is_header(text));
@@ -45,6 +46,7 @@ impl Lane {
         }
         self.flush_fold(sink);
         self.hear(number, rest, word, sink);
+        word == Word::Output
     }
 
     pub(super) fn hear(&mut self, number: u32, rest: &[u8], word: Word<'_>, sink: &mut Sink<'_>) {
@@ -124,7 +126,7 @@ impl Lane {
         let same = known.is_some_and(|known| is_same(known, name));
         if number == 1 && header && self.begins_again(same) {
             let open = &mut self.active[self.current];
-            let complete = figures::is_complete(open);
+            let complete = open.is_complete();
             let only = open.highest <= 1;
             if over || complete || !same {
                 self.begin(sink);
@@ -255,18 +257,14 @@ fn apply(open: &mut Open, number: u32, word: Word<'_>) {
     match word {
         Word::Output => vertex.ran = true,
         Word::Done(seconds) => {
-            if vertex.end == End::Open {
-                vertex.end = End::Done;
-            }
             vertex.seconds = seconds.unwrap_or(vertex.seconds);
+            open.done(number);
         }
         Word::Cached => {
             vertex.cached = true;
-            if vertex.end == End::Open {
-                vertex.end = End::Done;
-            }
+            open.done(number);
         }
-        Word::Cancelled => vertex.end = End::Cancelled,
+        Word::Cancelled => open.end(number, End::Cancelled),
         _ => {}
     }
 }
@@ -274,7 +272,7 @@ fn apply(open: &mut Open, number: u32, word: Word<'_>) {
 /// Tells whether two names are of one vertex: the same, one cut short, or one shown for another of its targets.
 fn is_same(known: &[u8], name: &[u8]) -> bool {
     let name = cut(name);
-    if known == name {
+    if decode::same(known, name) {
         return true;
     }
     let shorter = known.len().min(name.len());
