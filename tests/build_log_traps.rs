@@ -45,6 +45,11 @@ fn read_with(bytes: &[u8], exit: Option<i32>) -> (Vec<Build>, Reading) {
     }
     assert_eq!(again.finish(exit), builds);
     assert_eq!(*again.reading(), reading);
+    // And the same without the shortcuts past lines that mean nothing.
+    let mut careful = BuildLog::careful();
+    careful.feed(bytes);
+    assert_eq!(careful.finish(exit), builds);
+    assert_eq!(*careful.reading(), reading);
     (builds, reading)
 }
 

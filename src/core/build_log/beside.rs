@@ -61,6 +61,7 @@ impl Lane {
     fn classic(&mut self, line: classic::Line<'_>, sink: &mut Sink<'_>) -> bool {
         let running = self.active.get(self.current).is_some_and(|open| {
             open.format == Format::Classic
+                && open.trailer.is_none()
                 && (open.evidence != Evidence::Built || matches!(line, classic::Line::Tagged(_)))
         });
         if let classic::Line::Step { number, .. } = line {

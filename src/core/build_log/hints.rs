@@ -39,6 +39,11 @@ enum Group {
 }
 
 impl Hints {
+    /// Tells whether the next lines are an answer that is waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.asked || self.group != Group::None
+    }
+
     /// Hands what is known to a build that begins.
     pub(super) fn give(&mut self, open: &mut Open) {
         if let Some(command) = self.commands.pop_front() {
@@ -74,7 +79,10 @@ impl Hints {
         }
         match first {
             b'#' => self.github(line),
-            b'[' | b'+' | b'$' | b'd' | b'/' | b's' | b' ' => self.command(line),
+            b'[' if line.starts_with(b"[command]") => self.command(line),
+            b'+' | b'$' if line.get(1) == Some(&b' ') => self.command(line),
+            b'd' if line.starts_with(b"docker") => self.command(line),
+            b' ' if line.trim_ascii_start().starts_with(b"docker") => self.command(line),
             b'W' | b't' => self.warning(line, open),
             _ => {}
         }

@@ -67,13 +67,25 @@ impl Lane {
         }
     }
 
+    /// Tells that no build is under way here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.active.is_empty()
+    }
+
+    /// Tells that an empty line changes nothing here.
+    pub(super) fn ignores_blanks(&self) -> bool {
+        self.fold.is_none()
+    }
+
     /// Tells that no build waits for lines here, so that most lines mean nothing.
     pub(super) fn is_idle(&self) -> bool {
         self.fold.is_none()
             && self.again.is_none()
+            && !self.hints.is_waiting()
             && match self.active.as_slice() {
                 [] => true,
-                [open] => open.trailer.is_some() || open.is_complete(),
+                // Until the first line of others, a failure may still be told.
+                [open] => open.trailer.is_some() || (open.is_complete() && self.foreign > 0),
                 _ => false,
             }
     }

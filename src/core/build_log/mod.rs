@@ -1,6 +1,7 @@
 //! Build logs: bytes in, figures of builds out.
 //!
-//! One incremental state machine. Bytes become lines (`decode`, `reader`), lines lose what other programs put before
+//! One incremental state machine. Bytes become lines (`decode`, `reader`; `quick` passes over what
+//! means nothing), lines lose what other programs put before
 //! them (`unwrap`), the lines of one speaker are told apart into builds (`lane`, with
 //! `route`, `fold` and `beside`), what a vertex says is kept
 //! (`words`, `open`, with `rawjson` and `classic` for the other forms) and at the end counted and judged
@@ -19,6 +20,7 @@ mod lane;
 mod model;
 mod name;
 mod open;
+mod quick;
 mod rawjson;
 mod reader;
 mod refuse;

@@ -8,7 +8,7 @@ use super::rawjson::Digests;
 use super::stamp::Stamp;
 
 /// Vertices of one build that are held; more are counted as unread lines.
-const VERTICES: usize = 16_384;
+const VERTICES: usize = 8_192;
 /// The highest vertex number that is believed.
 const NUMBER: u32 = 1_000_000;
 /// Bytes of names and errors that are held for one build.

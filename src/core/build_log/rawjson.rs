@@ -16,7 +16,7 @@ use super::stamp::Stamp;
 use super::words;
 
 /// Vertices that are followed by digest.
-const VERTICES: usize = 16_384;
+const VERTICES: usize = 8_192;
 /// Times that one vertex was begun again and that are kept apart.
 const INTERVALS: usize = 16;
 /// Vertices of one group that are followed.

@@ -6,7 +6,8 @@
 use super::decode::{self, Order};
 use super::lane::{Lane, Likely, Sink};
 use super::model::{Build, Reading};
-use super::stamp::{Stamp, clock_len, date_len};
+use super::quick::{Mode, Quick};
+use super::stamp::Stamp;
 use super::unwrap::{Unwrapped, Unwrapper};
 
 /// The longest line that is held; what is beyond is not read.
@@ -35,41 +36,22 @@ pub struct BuildLog {
     lanes: Vec<Lane>,
     current: usize,
     quick: Quick,
+    careful: bool,
     builds: Vec<Build>,
     reading: Reading,
-}
-
-/// What most of the next lines begin with.
-#[derive(Debug, Default)]
-struct Quick {
-    mode: Mode,
-    /// Bytes that are the same in every line: columns and the time down to the minute.
-    head: Vec<u8>,
-    /// How many bytes then differ: seconds and their fraction.
-    varying: usize,
-    /// Bytes that follow: the end of the time, and the number of the running vertex.
-    tail: Vec<u8>,
-    /// Where in the time the varying bytes stand, and the time of the last line.
-    patch: usize,
-    stamp: Option<Stamp>,
-    /// Lines that were passed over since the lane was last told.
-    passed: u64,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// Every line is looked at.
-    #[default]
-    Off,
-    /// A running vertex shows its output: such a line begins with its number and a time.
-    Output,
-    /// No build is under way: only a line that may begin one, or end a job, is looked at.
-    Idle,
 }
 
 impl BuildLog {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns a reader that looks at every line, to hold the shortcuts of the usual one against.
+    pub fn careful() -> Self {
+        Self {
+            careful: true,
+            ..Self::default()
+        }
     }
 
     /// Reads the next bytes of the log.
@@ -198,6 +180,10 @@ impl BuildLog {
     fn one_line(&mut self, line: &[u8]) {
         self.settle();
         self.reading.lines += 1;
+        // Every fourth line of a plain log is empty, and only an unfinished name waits for it.
+        if line.is_empty() && self.lanes.iter().all(Lane::ignores_blanks) {
+            return;
+        }
         let mut line = line;
         let mut plain = true;
         let mut decoded = std::mem::take(&mut self.decoded);
@@ -227,6 +213,7 @@ impl BuildLog {
         if line.first() != Some(&b'#') && memchr::memchr(b'#', line).is_some() {
             self.unwrapper.learn(line);
         }
+        // Taken out while the lines that it finds are handed on.
         let unwrapper = std::mem::take(&mut self.unwrapper);
         let found = unwrapper.unwrap(line);
         if depth == 0 && found.text.starts_with(b"{\"log\":\"") {
@@ -258,6 +245,11 @@ impl BuildLog {
             self.builds.drain(..over);
             self.reading.dropped += over as u64;
         }
+        let likely = if likely == Likely::Foreign && unwrapper.has_learned() {
+            Likely::Other
+        } else {
+            likely
+        };
         if plain && depth == 0 {
             self.prepare(line, &found, likely);
         } else {
@@ -278,7 +270,8 @@ impl BuildLog {
             return;
         }
         if self.lanes.len() >= LANES {
-            let mut lane = self.lanes.remove(0);
+            let idle = self.lanes.iter().position(Lane::is_empty);
+            let mut lane = self.lanes.remove(idle.unwrap_or(0));
             let mut sink = Sink {
                 builds: &mut self.builds,
                 reading: &mut self.reading,
@@ -311,7 +304,7 @@ impl BuildLog {
     fn prepare(&mut self, line: &[u8], found: &Unwrapped<'_>, likely: Likely) {
         let lane = &self.lanes[self.current];
         self.quick.mode = match likely {
-            _ if !found.simple => Mode::Off,
+            _ if self.careful || !found.simple => Mode::Off,
             Likely::Output if lane.showing().is_some() => Mode::Output,
             Likely::Foreign if lane.is_idle() => Mode::Idle,
             _ => Mode::Off,
@@ -323,118 +316,6 @@ impl BuildLog {
         }
     }
 }
-
-impl Quick {
-    /// Learns the form of a line.
-    fn learn(&mut self, line: &[u8], found: &Unwrapped<'_>, number: Option<u32>) {
-        let text_at = line.len() - found.text.len();
-        self.head.clear();
-        self.tail.clear();
-        self.varying = 0;
-        self.stamp = None;
-        if let Some((at, time)) = found.time {
-            // A line whose text is missing, and with it the blank before it, shows too little.
-            if text_at <= at + time.len() {
-                self.mode = Mode::Off;
-                return;
-            }
-            let fixed = if date_len(time) == Some(time.len()) {
-                17
-            } else {
-                6
-            };
-            let fixed = if fixed == 6 && clock_len(time) != Some(time.len()) {
-                time.len()
-            } else {
-                fixed
-            };
-            let zone = time
-                .iter()
-                .rev()
-                .take_while(|byte| !byte.is_ascii_digit())
-                .count();
-            let zone = if time[fixed.min(time.len())..]
-                .iter()
-                .any(|byte| matches!(byte, b'+' | b'-'))
-            {
-                6.min(time.len() - fixed)
-            } else {
-                zone
-            };
-            self.head.extend_from_slice(&line[..at + fixed]);
-            self.varying = time.len() - fixed - zone.min(time.len() - fixed);
-            self.patch = fixed;
-            self.stamp = Stamp::new(time);
-            self.tail
-                .extend_from_slice(&line[at + fixed + self.varying..text_at]);
-        } else {
-            self.head.extend_from_slice(&line[..text_at]);
-        }
-        if let Some(number) = number {
-            self.tail.push(b'#');
-            self.tail.extend_from_slice(number.to_string().as_bytes());
-            self.tail.push(b' ');
-        }
-    }
-
-    /// Tells a line that changes nothing but the time.
-    #[inline]
-    fn passes(&mut self, line: &[u8]) -> bool {
-        let varying_end = self.head.len() + self.varying;
-        let tail_end = varying_end + self.tail.len();
-        if line.len() < tail_end
-            || !decode::same(&line[..self.head.len()], &self.head)
-            || !decode::same(&line[varying_end..tail_end], &self.tail)
-        {
-            return false;
-        }
-        match self.mode {
-            Mode::Off => false,
-            Mode::Output => {
-                if !line.get(tail_end).is_some_and(u8::is_ascii_digit) {
-                    return false;
-                }
-                if let Some(stamp) = &mut self.stamp {
-                    let varying = &line[self.head.len()..varying_end];
-                    if !varying
-                        .iter()
-                        .all(|byte| byte.is_ascii_digit() || *byte == b'.')
-                    {
-                        return false;
-                    }
-                    stamp.patch(self.patch, varying);
-                }
-                true
-            }
-            Mode::Idle => {
-                let text = &line[tail_end..];
-                let Some(first) = text.first() else {
-                    return true;
-                };
-                !INTEREST[usize::from(*first)] && memchr::memchr3(b'#', b'\t', 0x1b, text).is_none()
-            }
-        }
-    }
-}
-
-/// The first bytes of lines that matter where no build is under way.
-///
-/// Digits begin a time, letters the words of a command, a job or another builder, the rest are marks of wrappers.
-const INTEREST: [bool; 256] = {
-    let mut table = [false; 256];
-    let bytes = b"\0#{[+$^: \t=>-0123456789/dSIEefmstCPJFTARWucrLVU\x1b\r";
-    let mut at = 0;
-    while at < bytes.len() {
-        table[bytes[at] as usize] = true;
-        at += 1;
-    }
-    let mut high = 0x80;
-    while high < 0x100 {
-        table[high] = true;
-        high += 1;
-    }
-    table
-};
 
 /// Reads `{"log":"text\n","stream":"stderr","time":"…"}`.
 fn json_log(line: &[u8]) -> Option<Vec<u8>> {

@@ -3,6 +3,7 @@
 use super::decode;
 use super::fold::Fold;
 use super::lane::{Lane, Sink};
+use super::model::Format;
 use super::name;
 use super::open::{End, Evidence, Open, cut};
 use super::words::{self, Word};
@@ -53,11 +54,7 @@ impl Lane {
         match word {
             Word::Text(text) => self.text(number, text, sink),
             Word::Empty => {
-                if self
-                    .active
-                    .get(self.current)
-                    .is_some_and(|open| open.find(number).is_none())
-                {
+                if self.plain().is_some_and(|open| open.find(number).is_none()) {
                     self.fold = Some(Fold {
                         number,
                         name: Vec::new(),
@@ -82,9 +79,16 @@ impl Lane {
         }
     }
 
+    /// Returns the build heard last, if it is one that speaks in lines of vertices.
+    fn plain(&self) -> Option<&Open> {
+        self.active
+            .get(self.current)
+            .filter(|open| open.format == Format::Plain)
+    }
+
     /// Finds the build whose vertex of that number has something to say.
     fn owner(&self, number: u32) -> Option<usize> {
-        let current = self.active.get(self.current)?;
+        let current = self.plain()?;
         let shows = |open: &Open| {
             open.current == number
                 && open
@@ -114,7 +118,7 @@ impl Lane {
     fn text(&mut self, number: u32, text: &[u8], sink: &mut Sink<'_>) {
         let name = text.trim_ascii_end();
         let header = words::is_header(name);
-        let Some(open) = self.active.get(self.current) else {
+        let Some(open) = self.plain() else {
             if words::is_certain_header(name) {
                 self.begin(sink);
                 self.header(number, text, sink);

@@ -34,6 +34,11 @@ pub(super) struct Unwrapper {
 }
 
 impl Unwrapper {
+    /// Tells whether any prefix was learned: then no line is known by its first byte.
+    pub(super) fn has_learned(&self) -> bool {
+        !self.shapes.is_empty()
+    }
+
     /// Remembers the prefix of a line whose rest is a builder's beyond doubt.
     pub(super) fn learn(&mut self, line: &[u8]) {
         let mut from = 0;
@@ -62,18 +67,25 @@ impl Unwrapper {
 
     /// Returns the line without its wrappers.
     pub(super) fn unwrap<'a>(&'a self, line: &'a [u8]) -> Unwrapped<'a> {
+        if line.first() == Some(&b'#') {
+            return bare(line);
+        }
         take(line, &self.shapes).0
     }
 }
 
-fn take<'a>(line: &'a [u8], shapes: &'a [Box<[u8]>]) -> (Unwrapped<'a>, usize) {
-    let mut found = Unwrapped {
+fn bare(line: &[u8]) -> Unwrapped<'_> {
+    Unwrapped {
         lane: [b"", b""],
         step: b"",
         time: None,
         text: line,
         simple: true,
-    };
+    }
+}
+
+fn take<'a>(line: &'a [u8], shapes: &'a [Box<[u8]>]) -> (Unwrapped<'a>, usize) {
+    let mut found = bare(line);
     let mut taken = 0;
     while taken < DEPTH && peel(line.len(), &mut found, shapes) {
         taken += 1;
@@ -270,7 +282,7 @@ fn indented(found: &mut Unwrapped<'_>) -> bool {
         .take(40)
         .take_while(|byte| matches!(byte, b' ' | b'\t' | b'>'))
         .count();
-    if !is_vertex_line(&rest[len..]) {
+    if !is_vertex_line(&rest[len..]) && date_len(&rest[len..]).is_none() {
         return false;
     }
     add_lane(found, &rest[..len]);

@@ -1,0 +1,216 @@
+//! Lines that mean nothing, told by their first bytes: most of a long log.
+
+use super::decode;
+use super::stamp::{Stamp, clock_len, date_len};
+use super::unwrap::Unwrapped;
+
+/// What most of the next lines begin with.
+#[derive(Debug, Default)]
+pub(super) struct Quick {
+    pub mode: Mode,
+    /// Bytes that are the same in every line: columns and the time down to the minute.
+    head: Vec<u8>,
+    /// How many bytes then differ: seconds and their fraction.
+    varying: usize,
+    /// Bytes that follow: the end of the time, and the number of the running vertex.
+    tail: Vec<u8>,
+    /// Where in the time the varying bytes stand, and the time of the last line.
+    patch: usize,
+    pub stamp: Option<Stamp>,
+    /// Lines that were passed over since the lane was last told.
+    pub passed: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Every line is looked at.
+    #[default]
+    Off,
+    /// A running vertex shows its output: such a line begins with its number and a time.
+    Output,
+    /// No build is under way: only a line that may begin one, or end a job, is looked at.
+    Idle,
+}
+
+impl Quick {
+    /// Learns the form of a line.
+    pub(super) fn learn(&mut self, line: &[u8], found: &Unwrapped<'_>, number: Option<u32>) {
+        let text_at = line.len() - found.text.len();
+        self.head.clear();
+        self.tail.clear();
+        self.varying = 0;
+        self.stamp = None;
+        if let Some((at, time)) = found.time {
+            // A line whose text is missing, and with it the blank before it, shows too little.
+            if text_at <= at + time.len() {
+                self.mode = Mode::Off;
+                return;
+            }
+            let fixed = if date_len(time) == Some(time.len()) {
+                17
+            } else {
+                6
+            };
+            let fixed = if fixed == 6 && clock_len(time) != Some(time.len()) {
+                time.len()
+            } else {
+                fixed
+            };
+            let zone = time
+                .iter()
+                .rev()
+                .take_while(|byte| !byte.is_ascii_digit())
+                .count();
+            let zone = if time[fixed.min(time.len())..]
+                .iter()
+                .any(|byte| matches!(byte, b'+' | b'-'))
+            {
+                6.min(time.len() - fixed)
+            } else {
+                zone
+            };
+            self.head.extend_from_slice(&line[..at + fixed]);
+            self.varying = time.len() - fixed - zone.min(time.len() - fixed);
+            self.patch = fixed;
+            self.stamp = Stamp::new(time);
+            self.tail
+                .extend_from_slice(&line[at + fixed + self.varying..text_at]);
+        } else {
+            self.head.extend_from_slice(&line[..text_at]);
+        }
+        if let Some(number) = number {
+            self.tail.push(b'#');
+            self.tail.extend_from_slice(number.to_string().as_bytes());
+            self.tail.push(b' ');
+        }
+    }
+
+    /// Tells a line that changes nothing but the time.
+    #[inline]
+    pub(super) fn passes(&mut self, line: &[u8]) -> bool {
+        let varying_end = self.head.len() + self.varying;
+        let tail_end = varying_end + self.tail.len();
+        if line.len() < tail_end
+            || !decode::same(&line[..self.head.len()], &self.head)
+            || !decode::same(&line[varying_end..tail_end], &self.tail)
+        {
+            return false;
+        }
+        match self.mode {
+            Mode::Off => false,
+            Mode::Output => {
+                if !line.get(tail_end).is_some_and(u8::is_ascii_digit) {
+                    return false;
+                }
+                if let Some(stamp) = &mut self.stamp {
+                    let varying = &line[self.head.len()..varying_end];
+                    if !varying
+                        .iter()
+                        .all(|byte| byte.is_ascii_digit() || *byte == b'.')
+                    {
+                        return false;
+                    }
+                    stamp.patch(self.patch, varying);
+                }
+                true
+            }
+            Mode::Idle => is_dull(&line[tail_end..]),
+        }
+    }
+}
+
+/// Tells a line that means nothing where no build is under way.
+///
+/// Such a line begins no build, starts no command that does, is of no other builder and ends no group of lines; and
+/// it holds nothing that a wrapper of an unknown form may stand before.
+fn is_dull(text: &[u8]) -> bool {
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let second = text.get(1).copied().unwrap_or(b'\n');
+    let dull = match text.first() {
+        None => return true,
+        // `Step`, `STEP`, `Successfully`.
+        Some(b'S') => !matches!(second, b't' | b'T' | b'u'),
+        // `docker build`.
+        Some(b'd') => second != b'o',
+        // `INFO[0005]`.
+        Some(b'I') => second != b'N',
+        // `WARNING: local cache …`, `time="…" level=warning …`.
+        Some(b'W') => second != b'A',
+        Some(b't') => second != b'i',
+        Some(b'+' | b'$') => second != b' ',
+        Some(b'-') => second != b'-',
+        // Screens, members of a JSON object, compose's `image  Built`, commands of a script.
+        Some(b' ') => {
+            let inner = text.trim_ascii_start();
+            !matches!(inner.first(), Some(b'=' | b'"'))
+                && !inner.trim_ascii_end().ends_with(b" Built")
+                && is_dull(inner)
+        }
+        // A time of day or a date.
+        Some(b'0'..=b'9') => text.get(2) != Some(&b':') && text.get(4) != Some(&b'-'),
+        // `[12/345] Compiling`, but not `[1/2] STEP 3/4`.
+        Some(b'[') if second.is_ascii_digit() => {
+            let digits = text[1..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            text.get(1 + digits) == Some(&b'/') && memchr::memmem::find(text, b"] STEP ").is_none()
+        }
+        Some(b'#' | b'{' | b'[' | b'=' | b'>' | b'^' | b':' | 0 | 0x1b | 0xef | 0xff | 0xfe) => {
+            false
+        }
+        Some(_) => second != 0,
+    };
+    dull && memchr::memchr3(b'#', b'\t', 0x1b, text).is_none()
+        && memchr::memchr(b'\r', text).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_may_begin_something_are_looked_at() {
+        for line in [
+            "#1 [internal] load build definition",
+            "##[group]Run x",
+            "{\"vertexes\":[]}",
+            "Step 1/3 : FROM x",
+            "STEP 1/3: FROM x",
+            "Successfully tagged x",
+            "[+] Building 1.2s (1/2)",
+            "[1/2] STEP 1/4: FROM x",
+            "[2026-03-14T09:26:50Z] x",
+            "[CI/build]   | x",
+            " => [internal] load x 0.0s",
+            " sem/app:1  Built",
+            "INFO[0000] Retrieving image manifest x",
+            "docker build .",
+            "+ docker build .",
+            "  docker build .",
+            "WARNING: local cache import at x",
+            "time=\"x\" level=warning",
+            "09:26:50  x",
+            "2026-03-14T09:26:50Z x",
+            "build\tstep\t2026-03-14T09:26:50Z x",
+            "web:docker: #1 [internal] load",
+            "\u{1b}[36mINFO",
+            "\u{feff}x",
+            "------",
+        ] {
+            assert!(!is_dull(line.as_bytes()), "{line}");
+        }
+        for line in [
+            "",
+            "compiling",
+            "Downloading x",
+            "[12/345] Building CXX object",
+            "   Compiling x v1",
+            "1234 packages",
+            "error: no",
+            "Setting up x",
+        ] {
+            assert!(is_dull(line.as_bytes()), "{line}");
+        }
+    }
+}
