@@ -18,6 +18,9 @@ use homelab_tui::core::build_log::BuildLog;
 
 const RUNS: usize = 5;
 
+/// Writes a log of one shape.
+type Shape = fn(&mut Log);
+
 fn main() {
     let megabytes: usize = std::env::args()
         .skip(1)
@@ -29,7 +32,7 @@ fn main() {
         "{:<34} {:>8} {:>10} {:>8} {:>12} {:>9}",
         "shape", "builds", "ours", "grep", "ours / grep", "peak RSS"
     );
-    let shapes: [(&str, fn(&mut Log)); 5] = [
+    let shapes: [(&str, Shape); 5] = [
         ("one build, output of one step", output),
         ("GitHub log, one build", github),
         ("gh run view, ten builds", columns),
