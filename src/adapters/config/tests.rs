@@ -333,3 +333,45 @@ fn the_schema_names_every_key_of_the_root() {
         5
     );
 }
+
+/// Reads a text and makes sure that every problem lies in it.
+fn survives(text: &str) {
+    let name = "c.yaml";
+    let problems = match read(name, text, Base::default(), &[], Vocabulary::default()) {
+        Ok(loaded) => loaded.problems,
+        Err(Unreadable::NotYaml(problem)) => vec![problem],
+        Err(other) => panic!("{other}"),
+    };
+    let lines = text.lines().count() + 1;
+    for problem in problems {
+        assert!((1..=lines).contains(&problem.line), "{problem}\n{text}");
+        assert!(problem.column >= 1, "{problem}");
+        let shown = problem.to_string();
+        assert!(!shown.chars().any(char::is_control), "{shown:?}");
+    }
+}
+
+#[test]
+fn deep_and_endless_documents_are_refused() {
+    survives(&"[".repeat(100_000));
+    survives(&"{a: ".repeat(50_000));
+    survives(&"- ".repeat(50_000));
+    survives(&format!("hosts: {}{}", "[".repeat(200), "]".repeat(200)));
+    survives(&"a".repeat(1 << 20));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_breaks_the_reader(text in "\\PC{0,200}") {
+        survives(&text);
+    }
+
+    #[test]
+    fn no_damage_to_a_right_file_breaks_the_reader(at in 0_usize..6000, cut in 0_usize..40, put in "[\\PC\n\t]{0,8}") {
+        let mut text: Vec<char> = uncommented().chars().collect();
+        let at = at % text.len();
+        let end = (at + cut).min(text.len());
+        text.splice(at..end, put.chars());
+        survives(&text.into_iter().collect::<String>());
+    }
+}
