@@ -127,6 +127,25 @@ pub enum Command {
         #[arg(long)]
         exit_code: bool,
     },
+    /// Say what a pull of a service would really fetch, layer by layer
+    Layers {
+        /// HOST/PROJECT/SERVICE, or less where that is one service
+        target: String,
+        /// Another image than the followed tag's: a tag, a digest, a revision, `previous` or a whole reference
+        #[arg(long, value_name = "REF")]
+        to: Option<String>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what a service could go to: tags, images on its host, former runs
+    Tags {
+        /// HOST/PROJECT/SERVICE, or less where that is one service
+        target: String,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Try every link from here to a verdict, and say what to do where one is broken
     Doctor {
         /// The host; without it all

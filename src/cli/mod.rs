@@ -1,5 +1,6 @@
 //! The command line: the same core as the console, without a screen.
 
+mod ahead;
 pub mod arguments;
 pub mod builds;
 mod config;
@@ -21,6 +22,7 @@ use std::io;
 
 use clap::Parser;
 
+use self::ahead::Journey;
 use self::arguments::{Arguments, Command, General};
 use self::exit::Exit;
 use self::output::{Failed, Output};
@@ -79,6 +81,13 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
                 exit_code: *exit_code,
             };
             session::status(general, &paths, target.as_deref(), wanted, output)
+        }
+        Command::Layers { target, to, json } => {
+            let begin = |target| Journey::layers(target, to.clone());
+            session::ahead(general, &paths, target, begin, *json, output)
+        }
+        Command::Tags { target, json } => {
+            session::ahead(general, &paths, target, Journey::tags, *json, output)
         }
         Command::Doctor { host, json } => {
             session::doctor(general, &paths, host.as_deref(), *json, output)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use super::ahead::{self, Journey};
 use super::arguments::General;
 use super::exit::Exit;
 use super::output::{Failed, Output};
@@ -19,6 +20,8 @@ use crate::app::keymap::Keymap;
 use crate::app::mode::{Mode, Observing, Operating};
 use crate::app::model::Model;
 use crate::app::msg::Msg;
+use crate::app::screen::View;
+use crate::app::update;
 use crate::core::mode;
 use crate::core::names::{HostName, Target};
 use crate::core::settings::Settings;
@@ -26,7 +29,7 @@ use crate::demo::driver::Driver;
 use crate::demo::{Demo, Scenario};
 use crate::runtime::clock::Clock;
 use crate::runtime::console::{self, Parts};
-use crate::runtime::headless;
+use crate::runtime::headless::Headless;
 use crate::runtime::live::Live;
 use crate::runtime::world::{DemoWorld, Hands, World};
 use crate::ui::glyphs::Glyphs;
@@ -105,7 +108,7 @@ pub fn status(
     let on_host = |target: &Option<Target>, host: &HostName| {
         target.as_ref().is_none_or(|target| target.on_host(host))
     };
-    match look(general, paths, read, on_host, output) {
+    match look(general, paths, read, on_host, nowhere, output) {
         Ok((model, target)) => {
             let now = model.now.wall;
             status::report(&model, target.as_ref(), now, wanted, output)
@@ -129,10 +132,42 @@ pub fn doctor(
     let on_host = |wanted: &Option<HostName>, host: &HostName| {
         wanted.as_ref().is_none_or(|wanted| wanted == host)
     };
-    match look(general, paths, read, on_host, output) {
+    match look(general, paths, read, on_host, nowhere, output) {
         Ok((model, host)) => doctor::report(&model, host.as_ref(), json, output),
         Err(exit) => Ok(exit),
     }
+}
+
+/// Looks ahead for one service and reports it.
+pub fn ahead(
+    general: &General,
+    paths: &Paths,
+    target: &str,
+    begin: impl FnOnce(Target) -> Journey,
+    json: bool,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failed> {
+    let read = |settings: &Settings| status::parse(target, settings);
+    let on_host = |target: &Target, host: &HostName| target.on_host(host);
+    let mut begin = Some(begin);
+    let mut journey = None;
+    let way = |target: &Target, model: &Model| {
+        if let Some(begin) = begin.take() {
+            journey = Some(begin(target.clone()));
+        }
+        journey
+            .as_mut()
+            .map_or(Ok(None), |journey| journey.next(model))
+    };
+    match look(general, paths, read, on_host, way, output) {
+        Ok((model, _)) => ahead::report(&model, json, output),
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// The way of commands that need no more than the fleet.
+fn nowhere<T>(_: &T, _: &Model) -> Result<Option<View>, String> {
+    Ok(None)
 }
 
 /// Observes what a command is about: all hosts, or those that its argument means.
@@ -141,6 +176,7 @@ fn look<T>(
     paths: &Paths,
     read: impl FnOnce(&Settings) -> Result<T, status::NoTarget>,
     means: impl Fn(&T, &HostName) -> bool,
+    mut way: impl FnMut(&T, &Model) -> Result<Option<View>, String>,
     output: &mut Output<'_>,
 ) -> Result<(Model, T), Exit> {
     let setup = prepared(general, paths).map_err(|error| usage(output, error))?;
@@ -159,13 +195,15 @@ fn look<T>(
     settings
         .hosts
         .retain(|host| means(&wanted, &host.name) || ways.contains(&host.name));
+    let way = |model: &Model| way(&wanted, model);
     let observed = if general.demo {
-        Ok(observe_demo(settings))
+        Ok(observe_demo(settings, way))
     } else {
-        in_runtime(observe(settings, paths))
+        in_runtime(observe(settings, paths, way))
     };
     match observed {
-        Ok(model) => Ok((model, wanted)),
+        Ok(Ok(model)) => Ok((model, wanted)),
+        Ok(Err(error)) => Err(usage(output, error)),
         Err(error) => Err(usage(
             output,
             format_args!("the fleet could not be observed: {error}"),
@@ -260,30 +298,62 @@ fn tell_troubles(sender: &mpsc::UnboundedSender<Msg>, troubles: Vec<String>) {
     }
 }
 
-async fn observe(settings: Settings, paths: &Paths) -> io::Result<Model> {
+async fn observe(
+    settings: Settings,
+    paths: &Paths,
+    way: impl FnMut(&Model) -> Result<Option<View>, String>,
+) -> io::Result<Result<Model, String>> {
     let clock = Clock::start();
     let (sender, mut queue) = mpsc::unbounded_channel();
     let patience = settings.ssh.connect_timeout + PATIENCE;
     let mut model = Model::new(settings.clone(), Keymap::default(), clock.now());
     let mut world = Live::new(&settings, paths, sender, None);
     world.recall();
-    let observed = headless::observe(&mut model, clock, &mut world, &mut queue, patience).await;
+    let mut headless = Headless::new(clock, &mut world, &mut queue, patience);
+    let observed = travel(&mut headless, &mut model, way).await;
     if observed.is_ok() {
         world.remember(model.memory());
     }
     world.close().await;
-    observed.map(|()| model)
+    observed.map(|arrived| arrived.map(|()| model))
+}
+
+/// Observes, then opens view after view until the command has all that it needs.
+async fn travel<W: World>(
+    headless: &mut Headless<'_, W>,
+    model: &mut Model,
+    mut way: impl FnMut(&Model) -> Result<Option<View>, String>,
+) -> io::Result<Result<(), String>> {
+    headless.observe(model).await?;
+    loop {
+        match way(model) {
+            Ok(Some(view)) => {
+                update::open(model, view);
+                headless.go_on(model).await?;
+            }
+            Ok(None) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
 }
 
 /// Observes the invented fleet, in simulated time.
-fn observe_demo(settings: Settings) -> Model {
+fn observe_demo(
+    settings: Settings,
+    mut way: impl FnMut(&Model) -> Result<Option<View>, String>,
+) -> Result<Model, String> {
     let now = Timestamp::now();
     let mut driver: Driver<Observing> = Driver::new(&Scenario::fleet(), now);
     driver.model = Model::new(settings, Keymap::default(), driver.now());
     let memory = driver.demo.memory();
     driver.tell(Msg::Restored(Box::new(memory)));
     driver.settle(PATIENCE);
-    driver.model
+    while let Some(view) = way(&driver.model)? {
+        update::open(&mut driver.model, view);
+        driver.tell(Msg::Tick);
+        driver.settle(PATIENCE);
+    }
+    Ok(driver.model)
 }
 
 /// Finds the colours and glyphs for this terminal.

@@ -66,7 +66,7 @@ pub fn view(model: &Model, key: &ServiceKey) -> Option<TagsView> {
     Some(TagsView {
         service: key.clone(),
         builds_behind: followed.and_then(|tag| behind_by(&candidates, tag)),
-        tally: tally(repository),
+        tally: tally(repository, &candidates),
         candidates,
         listed_at: repository.list.as_ref().map(|list| list.at),
         complete: repository.list.as_ref().is_none_or(|list| list.complete),
@@ -147,12 +147,16 @@ pub fn anchor<'a>(service: &'a ServiceView, candidates: &'a [Candidate]) -> Anch
     }
 }
 
-fn tally(repository: &RepositoryModel) -> Tally {
+fn tally(repository: &RepositoryModel, candidates: &[Candidate]) -> Tally {
     let Some(list) = &repository.list else {
         return Tally::default();
     };
     let mut tally = Tally::default();
-    for (tag, family) in families(list.tags.iter().map(|tag| &**tag)) {
+    let open = candidates
+        .iter()
+        .filter(|candidate| candidate.digest.is_none());
+    tally.open = open.map(|candidate| candidate.tags.len()).sum();
+    for (_, family) in families(list.tags.iter().map(|tag| &**tag)) {
         tally.all += 1;
         match &family {
             Family::Revision { .. } => tally.revisions += 1,
@@ -160,11 +164,7 @@ fn tally(repository: &RepositoryModel) -> Tally {
             Family::Moving | Family::Branch | Family::Version(_) => tally.moving += 1,
             _ => {}
         }
-        if !family.is_offerable() {
-            tally.helpers += 1;
-        } else if !repository.heads.contains_key(tag) {
-            tally.open += 1;
-        }
+        tally.helpers += usize::from(!family.is_offerable());
     }
     tally
 }

@@ -14,6 +14,7 @@ use super::effect::{Console, Effect};
 use super::mode::Mode;
 use super::model::Model;
 use super::msg::{Msg, Now};
+use super::screen::View;
 
 /// Takes in what happened and says what has to be done.
 pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> {
@@ -71,6 +72,13 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
     preview::run_due(model, &mut effects);
     schedule::run_due(model, &mut effects);
     effects
+}
+
+/// Shows another view; what it wants is asked for with the next message.
+pub fn open(model: &mut Model, view: View) {
+    model.screen.view = view;
+    model.dirty = true;
+    preview::mark_view(model);
 }
 
 #[cfg(test)]
