@@ -3,17 +3,26 @@
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Notify;
 
 use crate::adapters::process::{Ending, Leash, Process};
 use crate::adapters::shell::{MORE_PATH, Place, join};
 
+use crate::adapters::ssh::Master;
+use crate::core::failure::{HostFailure, HostTrouble};
+
 use super::preamble::{MARK, Noise, Preamble};
+use super::words;
+
+/// How long a command may take to say why it ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How an engine is reached.
 #[derive(Debug, Clone)]
@@ -41,7 +50,7 @@ impl Way {
                 Ok(Stream {
                     read: Box::pin(read),
                     write: Box::pin(write),
-                    ending: None,
+                    told: None,
                     _leash: None,
                 })
             }
@@ -52,7 +61,7 @@ impl Way {
                 Ok(Stream {
                     read: Box::pin(read),
                     write: Box::pin(write),
-                    ending: None,
+                    told: None,
                     _leash: None,
                 })
             }
@@ -67,7 +76,10 @@ impl Way {
                 let process: Process = place.start(&argv).await?;
                 let read = Preamble::new(process.stdout, marked.clone());
                 Ok(Stream {
-                    ending: Some((process.ending, read.noise())),
+                    told: Some(Told {
+                        ending: process.ending,
+                        noise: read.noise(),
+                    }),
                     read: Box::pin(read),
                     write: process.stdin,
                     _leash: Some(process.leash),
@@ -75,6 +87,72 @@ impl Way {
             }
         }
     }
+}
+
+impl Way {
+    /// Says why no stream could be opened, or why one ended, by the words of what it ran through.
+    pub async fn explain(&self, error: &io::Error, told: Option<Told>) -> HostFailure {
+        if let Some(failure) = self.master().and_then(Master::end) {
+            return failure;
+        }
+        if let Some(told) = told {
+            let code = told.ending.code_within(LAST_WORDS).await;
+            let noise = told
+                .noise
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            return words::command_failure(&format!("{noise}\n{}", told.ending.errors()), code);
+        }
+        match self {
+            _ if error.kind() == io::ErrorKind::UnexpectedEof => HostFailure::new(
+                HostTrouble::EngineDown,
+                "the engine closed the connection",
+                "dialled again by itself",
+            ),
+            _ if error.kind() == io::ErrorKind::InvalidData => {
+                words::bad_answer("a request", &error.to_string())
+            }
+            Self::Unix(path) => words::socket_failure(error, &path.display().to_string()),
+            Self::Tcp { host, port } => {
+                words::socket_failure(error, &format!("tcp://{host}:{port}"))
+            }
+            Self::Command { .. } => words::inner_failure(error).unwrap_or_else(|| {
+                HostFailure::new(
+                    HostTrouble::NoConnection,
+                    format!("cannot run docker on the host: {error}"),
+                    "",
+                )
+            }),
+        }
+    }
+
+    /// Tells whether others of the host may be waiting for a channel.
+    pub fn is_crowded(&self) -> bool {
+        self.master().is_some_and(Master::is_crowded)
+    }
+
+    /// Returns what rings while others of the host wait for a channel.
+    pub fn pressure(&self) -> Option<Arc<Notify>> {
+        self.master().map(Master::pressure)
+    }
+
+    fn master(&self) -> Option<&Master> {
+        match self {
+            Self::Command {
+                place: Place::There(master),
+                ..
+            } => Some(master),
+            _ => None,
+        }
+    }
+}
+
+/// What a command below a stream tells of its end.
+#[derive(Debug, Clone)]
+pub struct Told {
+    ending: Ending,
+    noise: Noise,
 }
 
 /// Returns the docker command of a host with its socket, as argv.
@@ -116,8 +194,8 @@ fn script(docker: &[String], socket: Option<&str>) -> String {
 pub struct Stream {
     read: Pin<Box<dyn AsyncRead + Send>>,
     write: Pin<Box<dyn AsyncWrite + Send>>,
-    /// The end of the command below, where there is one.
-    pub ending: Option<(Ending, Noise)>,
+    /// What the command below tells, where there is one.
+    pub told: Option<Told>,
     _leash: Option<Leash>,
 }
 

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use crate::core::digest::TopDigest;
-use crate::core::failure::{RegistryFailure, RegistryTrouble};
+use crate::core::failure::{HostFailure, RegistryFailure, RegistryTrouble};
 use crate::core::image::ImageRef;
 use crate::core::platform::Platform;
 use crate::core::text::clean_within;
@@ -47,14 +47,18 @@ impl Observer {
         reference: &ImageRef,
     ) -> Result<Distribution, RegistryFailure> {
         let path = format!("/distribution/{reference}/json");
-        let answer = self.link.ask::<Told>(&path).await.map_err(|failure| {
+        let route = |failure: HostFailure| {
             RegistryFailure::new(
                 RegistryTrouble::NoRoute,
                 format!("the host's engine could not be asked: {}", failure.what),
                 failure.remedy,
             )
-        })?;
-        let told = answer.map_err(|(status, message)| refusal(status, &message, reference))?;
+        };
+        let answer = self.link.ask_apart(&path).await.map_err(route)?;
+        if !(200..300).contains(&answer.status) {
+            return Err(refusal(answer.status, &answer.words(), reference));
+        }
+        let told: Told = answer.document().map_err(route)?;
         let digest = told.descriptor.and_then(|descriptor| descriptor.digest);
         let top = digest
             .and_then(|digest| digest.parse().ok())

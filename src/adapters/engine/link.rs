@@ -17,7 +17,9 @@ use serde::de::DeserializeOwned;
 use crate::core::failure::{HostFailure, HostTrouble};
 
 use super::dial::Way;
+use super::line::{Ask, Line};
 use super::pool::Pool;
+use super::reply::{MOST_BODY, Reply};
 use super::words;
 
 /// The newest API that this program was tried with.
@@ -26,13 +28,13 @@ const OURS: (usize, usize) = (1, 51);
 const OLDEST: (usize, usize) = (1, 40);
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Lists of engines with thousands of images take their time on small machines.
-const LIST_TIMEOUT: Duration = Duration::from_secs(60);
-/// The largest answer that is read.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+const BATCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection to an engine that answered.
 #[derive(Debug, Clone)]
 pub struct Link {
+    line: Line,
+    /// For streams without end, for what takes long, and for changes.
     pool: Pool,
     way: Way,
     docker: Docker,
@@ -45,13 +47,11 @@ pub struct Link {
 impl Link {
     /// Asks the engine for its version and measures a round trip.
     pub async fn connect(way: Way) -> Result<Self, HostFailure> {
-        let pool = Pool::new(way.clone());
-        let answer = ping(&pool).await?;
-        let theirs = answer.headers().get("Api-Version");
-        let theirs = theirs
-            .and_then(|value| value.to_str().ok())
-            .and_then(version)
-            .ok_or_else(|| words::bad_answer("/_ping", "it names no API version"))?;
+        let line = Line::new(way.clone());
+        let answer = ping(&line).await?;
+        let theirs = answer.api_version.as_deref().and_then(version);
+        let theirs =
+            theirs.ok_or_else(|| words::bad_answer("/_ping", "it names no API version"))?;
         if theirs < OLDEST {
             return Err(HostFailure::new(
                 HostTrouble::EngineVersion,
@@ -59,21 +59,19 @@ impl Link {
                 "engines from 19.03 (API 1.40) on are supported",
             ));
         }
-        let clock = answer.headers().get(header::DATE);
-        let clock = clock
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| {
-                let time = jiff::fmt::rfc2822::parse(text).ok()?;
-                Some(time.timestamp().as_second())
-            });
-        drop(answer);
+        let clock = answer.date.as_deref().and_then(|text| {
+            let time = jiff::fmt::rfc2822::parse(text).ok()?;
+            Some(time.timestamp().as_second())
+        });
         // The first answer's time holds the making of the connection; the second one's is the round trip.
         let started = Instant::now();
-        drop(ping(&pool).await?);
+        ping(&line).await?;
         let rtt = started.elapsed();
         let api = theirs.min(OURS);
+        let pool = Pool::new(way.clone());
         let docker = docker(pool.clone(), api)?;
         Ok(Self {
+            line,
             pool,
             way,
             docker,
@@ -106,7 +104,7 @@ impl Link {
     /// Measures a round trip.
     pub async fn ping(&self) -> Result<Duration, HostFailure> {
         let started = Instant::now();
-        ping(&self.pool).await?;
+        ping(&self.line).await?;
         Ok(started.elapsed())
     }
 
@@ -130,52 +128,72 @@ impl Link {
         }
     }
 
-    /// Asks for a JSON document; the inner failure is an error status with the engine's words.
-    pub(super) async fn ask<T: DeserializeOwned>(
-        &self,
-        path: &str,
-    ) -> Result<Result<T, (u16, String)>, HostFailure> {
+    /// Asks for several documents at once; the answers come in the same order.
+    pub(super) async fn ask(&self, paths: &[String]) -> Result<Vec<Answer>, HostFailure> {
+        let asks: Vec<Ask> = paths
+            .iter()
+            .map(|path| Ask::Get(format!("/v{}{path}", self.api())))
+            .collect();
+        let replies = self.line.ask(&asks, BATCH_TIMEOUT).await?;
+        let answers = replies.into_iter().zip(paths).map(|(reply, path)| Answer {
+            asked: bare(path).to_owned(),
+            status: reply.status,
+            body: reply.body,
+        });
+        Ok(answers.collect())
+    }
+
+    /// Asks for a document that may take long, without holding up the others.
+    pub(super) async fn ask_apart(&self, path: &str) -> Result<Answer, HostFailure> {
         let asked = bare(path);
         let work = async {
             let request = request(Method::GET, &format!("/v{}{path}", self.api()));
             let answer = self.pool.send(request).await?;
-            let status = answer.status();
-            let body = body(answer, asked).await?;
-            if !status.is_success() {
-                return Ok(Err((status.as_u16(), message(&body))));
-            }
-            serde_json::from_slice(&body)
-                .map(Ok)
-                .map_err(|error| words::bad_answer(asked, &error.to_string()))
+            Ok(Answer {
+                asked: asked.to_owned(),
+                status: answer.status().as_u16(),
+                body: body(answer, asked).await?,
+            })
         };
-        // Lists are long, and a registry that the engine asks may be slow.
-        let is_one = path.starts_with("/containers/") && !path.starts_with("/containers/json")
-            || path == "/version";
-        let limit = if is_one { TIMEOUT } else { LIST_TIMEOUT };
-        within(asked, limit, work).await
-    }
-
-    /// Asks for a JSON document; nothing where the engine answers 404.
-    pub(super) async fn find<T: DeserializeOwned>(
-        &self,
-        path: &str,
-    ) -> Result<Option<T>, HostFailure> {
-        match self.ask(path).await? {
-            Ok(found) => Ok(Some(found)),
-            Err((404, _)) => Ok(None),
-            Err((status, message)) => Err(words::status_failure(status, &message, bare(path))),
-        }
-    }
-
-    /// Asks for a JSON document that every engine has.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HostFailure> {
-        let found = self.find(path).await?;
-        found.ok_or_else(|| words::status_failure(404, "page not found", bare(path)))
+        within(asked, BATCH_TIMEOUT, work).await
     }
 
     /// Lets go of idle connections.
     pub fn clear(&self) {
+        self.line.clear();
         self.pool.clear();
+    }
+}
+
+/// What an engine answered to one question.
+#[derive(Debug)]
+pub(super) struct Answer {
+    asked: String,
+    pub status: u16,
+    body: Bytes,
+}
+
+impl Answer {
+    /// Reads the document; nothing where the engine answered 404.
+    pub fn found<T: DeserializeOwned>(&self) -> Result<Option<T>, HostFailure> {
+        match self.status {
+            200..=299 => serde_json::from_slice(&self.body)
+                .map(Some)
+                .map_err(|error| words::bad_answer(&self.asked, &error.to_string())),
+            404 => Ok(None),
+            status => Err(words::status_failure(status, &self.words(), &self.asked)),
+        }
+    }
+
+    /// Reads a document that every engine has.
+    pub fn document<T: DeserializeOwned>(&self) -> Result<T, HostFailure> {
+        self.found()?
+            .ok_or_else(|| words::status_failure(404, &self.words(), &self.asked))
+    }
+
+    /// Returns the engine's own words of a refusal.
+    pub fn words(&self) -> String {
+        message(&self.body)
     }
 }
 
@@ -201,7 +219,7 @@ fn docker(pool: Pool, api: (usize, usize)) -> Result<Docker, HostFailure> {
                 })
         }
     };
-    let timeout = LIST_TIMEOUT.as_secs();
+    let timeout = BATCH_TIMEOUT.as_secs();
     Docker::connect_with_custom_transport(transport, Some("http://docker"), timeout, &version)
         .map_err(|error| words::bad_answer("the set-up", &error.to_string()))
 }
@@ -219,24 +237,23 @@ fn versioned(uri: &Uri, api: (usize, usize)) -> Option<Uri> {
     }
 }
 
-async fn ping(pool: &Pool) -> Result<Response<Incoming>, HostFailure> {
-    let answer = within(
-        "/_ping",
-        TIMEOUT,
-        pool.send(request(Method::HEAD, "/_ping")),
-    )
-    .await?;
-    if answer.status().is_success() {
-        return Ok(answer);
-    }
+async fn ping(line: &Line) -> Result<Reply, HostFailure> {
     // HEAD is unknown to some proxies.
-    let answer = within("/_ping", TIMEOUT, pool.send(request(Method::GET, "/_ping"))).await?;
-    if answer.status().is_success() {
-        return Ok(answer);
+    for ask in [
+        Ask::Head("/_ping".to_owned()),
+        Ask::Get("/_ping".to_owned()),
+    ] {
+        let replies = line.ask(std::slice::from_ref(&ask), TIMEOUT).await?;
+        match replies.into_iter().next() {
+            Some(reply) if (200..300).contains(&reply.status) => return Ok(reply),
+            Some(reply) if matches!(ask, Ask::Get(_)) => {
+                let message = message(&reply.body);
+                return Err(words::status_failure(reply.status, &message, "/_ping"));
+            }
+            _ => {}
+        }
     }
-    let status = answer.status().as_u16();
-    let body = body(answer, "/_ping").await?;
-    Err(words::status_failure(status, &message(&body), "/_ping"))
+    Err(words::bad_answer("/_ping", "there is none"))
 }
 
 fn request(method: Method, path: &str) -> BollardRequest {
@@ -251,7 +268,7 @@ fn request(method: Method, path: &str) -> BollardRequest {
 }
 
 async fn body(answer: Response<Incoming>, asked: &str) -> Result<Bytes, HostFailure> {
-    let limited = Limited::new(answer.into_body(), MOST_BYTES);
+    let limited = Limited::new(answer.into_body(), MOST_BODY);
     match limited.collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
@@ -20,9 +19,6 @@ use crate::core::watch::Scope;
 use super::convert::{self, ImageDetails};
 use super::link::Link;
 use super::{wire, words};
-
-/// How many inspections are wanted at once; the pool below bounds those on the wire.
-const AT_ONCE: usize = 8;
 
 /// How long the engine may take to tell what its build cache holds.
 const BUILD_CACHE_PATIENCE: Duration = Duration::from_secs(4);
@@ -79,36 +75,35 @@ impl Observer {
         self.link.clear();
     }
 
-    /// Reads the engine's own facts.
-    pub async fn engine(&self) -> Result<EngineFacts, HostFailure> {
-        let (version, info) = tokio::try_join!(
-            self.link.get::<wire::Version>("/version"),
-            self.link.get::<wire::Info>("/info"),
-        )?;
-        Ok(convert::engine(self.link.api(), version, info))
-    }
-
     /// Looks at all containers and images.
     pub async fn observe(&self, scope: &Scope, at: Timestamp) -> Result<Observation, HostFailure> {
         let mut known = self.known.lock().await;
-        let engine = async {
-            match &known.engine {
-                Some(engine) => Ok(engine.clone()),
-                None => self.engine().await,
+        let known = &mut *known;
+        let mut paths = ["/containers/json?all=1", "/images/json?digests=1"]
+            .map(str::to_owned)
+            .to_vec();
+        if known.engine.is_none() {
+            paths.extend(["/version", "/info"].map(str::to_owned));
+        }
+        let answers = self.link.ask(&paths).await?;
+        let listed: Option<Vec<wire::ListedContainer>> = answers[0].document()?;
+        let images: Option<Vec<wire::ListedImage>> = answers[1].document()?;
+        let engine = match &known.engine {
+            Some(engine) => engine.clone(),
+            None => {
+                let (version, info) = (answers[2].document()?, answers[3].document()?);
+                convert::engine(self.link.api(), version, info)
             }
         };
-        let (engine, listed, images) = tokio::try_join!(
-            engine,
-            self.link
-                .get::<Option<Vec<wire::ListedContainer>>>("/containers/json?all=1"),
-            self.link
-                .get::<Option<Vec<wire::ListedImage>>>("/images/json?digests=1"),
-        )?;
         known.engine = Some(engine.clone());
         let listed = listed.unwrap_or_default();
         let images = by_id(images.unwrap_or_default());
 
-        known.containers = self.containers(&listed, &known.containers, scope).await?;
+        // Most images can be told from the lists; they are asked for along with the containers.
+        let guess = likely_images(&listed, &images);
+        let mut details = HashMap::new();
+        self.containers(&listed, known, scope, &guess, &mut details)
+            .await?;
         let containers: Vec<ContainerFacts> = listed
             .iter()
             .filter_map(|entry| known.containers.get(&entry.id))
@@ -123,7 +118,16 @@ impl Observer {
         if known.whole.is_some() {
             wanted.extend(images.keys().cloned());
         }
-        let details = self.image_details(&wanted, &known.images).await?;
+        let missing: Vec<&ImageId> = wanted
+            .iter()
+            .filter(|id| !known.images.contains_key(*id) && !details.contains_key(*id))
+            .collect();
+        let paths: Vec<String> = missing.iter().map(|id| image_path(id)).collect();
+        for (id, answer) in missing.into_iter().zip(self.link.ask(&paths).await?) {
+            if let Some(image) = answer.found()? {
+                details.insert(id.clone(), convert::image_details(image));
+            }
+        }
         known.images.extend(details.clone());
         // What the engine does not hold any more is forgotten, so that the memory stays bounded.
         known.images.retain(|id, details| {
@@ -153,76 +157,78 @@ impl Observer {
         })
     }
 
-    /// Inspects the containers whose details are not known or may have changed.
+    /// Inspects the containers whose details are not known or may have changed, and the images given.
     async fn containers(
         &self,
         listed: &[wire::ListedContainer],
-        known: &HashMap<String, KnownContainer>,
+        known: &mut Known,
         scope: &Scope,
-    ) -> Result<HashMap<String, KnownContainer>, HostFailure> {
-        let anew = |entry: &wire::ListedContainer| match scope {
-            Scope::All | Scope::Whole => true,
-            Scope::Containers(ids) => ids.contains(&ContainerId::from(entry.id.as_str())),
-        };
-        let one = async |entry: &wire::ListedContainer| {
-            let class = convert::state_class(entry);
-            if let Some(known) = known.get(&entry.id).filter(|known| known.class == class)
-                && !anew(entry)
-            {
-                return Ok(Some((entry.id.clone(), known.clone())));
-            }
-            let path = format!("/containers/{}/json", entry.id);
-            // A container that went away since the list was read is no failure.
-            let Some(found) = self.link.find::<wire::Container>(&path).await? else {
-                return Ok(None);
+        images: &BTreeSet<ImageId>,
+        details: &mut HashMap<ImageId, ImageDetails>,
+    ) -> Result<(), HostFailure> {
+        let stale = |entry: &wire::ListedContainer| {
+            let anew = match scope {
+                Scope::All | Scope::Whole => true,
+                Scope::Containers(ids) => ids.contains(&ContainerId::from(entry.id.as_str())),
             };
-            let facts = convert::container(found, entry)
-                .ok_or_else(|| words::bad_answer(&path, "the container has no image Id"))?;
-            Ok(Some((entry.id.clone(), KnownContainer { class, facts })))
+            let class = convert::state_class(entry);
+            anew || known
+                .containers
+                .get(&entry.id)
+                .is_none_or(|known| known.class != class)
         };
-        // The futures are made first: a closure within the stream would tie it to one lifetime and to one thread.
-        let details: Vec<_> = listed.iter().map(one).collect();
-        stream::iter(details)
-            .buffer_unordered(AT_ONCE)
-            .try_filter_map(async |found| Ok(found))
-            .try_collect()
-            .await
+        let stale: Vec<&wire::ListedContainer> =
+            listed.iter().filter(|entry| stale(entry)).collect();
+        let images: Vec<&ImageId> = images
+            .iter()
+            .filter(|id| !known.images.contains_key(*id))
+            .collect();
+        let mut paths: Vec<String> = stale
+            .iter()
+            .map(|entry| format!("/containers/{}/json", entry.id))
+            .collect();
+        paths.extend(images.iter().map(|id| image_path(id)));
+        let answers = self.link.ask(&paths).await?;
+        let (of_containers, of_images) = answers.split_at(stale.len());
+
+        let ids: BTreeSet<&str> = listed.iter().map(|entry| entry.id.as_str()).collect();
+        known.containers.retain(|id, _| ids.contains(id.as_str()));
+        for (entry, answer) in stale.into_iter().zip(of_containers) {
+            // A container that went away since the list was read is no failure.
+            let Some(found) = answer.found::<wire::Container>()? else {
+                known.containers.remove(&entry.id);
+                continue;
+            };
+            let facts = convert::container(found, entry).ok_or_else(|| {
+                words::bad_answer("a container's inspection", "it has no image Id")
+            })?;
+            let class = convert::state_class(entry);
+            let id = entry.id.clone();
+            known.containers.insert(id, KnownContainer { class, facts });
+        }
+        for (id, answer) in images.into_iter().zip(of_images) {
+            if let Some(image) = answer.found()? {
+                details.insert(id.clone(), convert::image_details(image));
+            }
+        }
+        Ok(())
     }
 
     /// Tells whether the host seems to build images.
     async fn builds(&self, images: &BTreeMap<ImageId, wire::ListedImage>) -> bool {
         // Old engines measure every folder for this answer, which may take minutes: they get little time.
-        let asked = self
-            .link
-            .find::<wire::DiskUsage>("/system/df?type=build-cache");
+        let asked = async {
+            let answer = self.link.ask_apart("/system/df?type=build-cache").await?;
+            answer.document::<wire::DiskUsage>()
+        };
         match tokio::time::timeout(BUILD_CACHE_PATIENCE, asked).await {
-            Ok(Ok(Some(usage))) => usage.build_cache.is_some_and(|cache| !cache.is_empty()),
+            Ok(Ok(usage)) => usage.build_cache.is_some_and(|cache| !cache.is_empty()),
             // An image that was never pulled was most likely built.
             _ => images.values().any(|image| {
                 let digests = image.repo_digests.as_deref().unwrap_or_default();
                 digests.is_empty() && !convert::tags(image.repo_tags.as_deref()).is_empty()
             }),
         }
-    }
-
-    /// Inspects the images that are wanted and not known.
-    async fn image_details(
-        &self,
-        wanted: &BTreeSet<ImageId>,
-        known: &HashMap<ImageId, ImageDetails>,
-    ) -> Result<HashMap<ImageId, ImageDetails>, HostFailure> {
-        let one = async |id: &ImageId| {
-            let path = format!("/images/{id}/json");
-            let found = self.link.find::<wire::Image>(&path).await?;
-            Ok(found.map(|image| (id.clone(), convert::image_details(image))))
-        };
-        let missing = wanted.iter().filter(|id| !known.contains_key(*id));
-        let details: Vec<_> = missing.map(one).collect();
-        stream::iter(details)
-            .buffer_unordered(AT_ONCE)
-            .try_filter_map(async |found| Ok(found))
-            .try_collect()
-            .await
     }
 }
 
@@ -233,23 +239,48 @@ fn by_id(images: Vec<wire::ListedImage>) -> BTreeMap<ImageId, wire::ListedImage>
         .collect()
 }
 
+fn image_path(id: &ImageId) -> String {
+    format!("/images/{id}/json")
+}
+
 /// Returns the images that containers run, and those that their references name now.
 fn wanted_images(
     containers: &[ContainerFacts],
     images: &BTreeMap<ImageId, wire::ListedImage>,
 ) -> BTreeSet<ImageId> {
-    let references: BTreeSet<ImageRef> = containers
+    let running = containers
         .iter()
-        .filter_map(|container| container.reference.parse().ok())
-        .collect();
-    let named = images.iter().filter(|(_, image)| {
-        convert::tags(image.repo_tags.as_deref())
-            .iter()
-            .any(|tag| references.contains(tag))
-    });
-    containers
+        .map(|container| container.image_id.clone());
+    let references = containers
         .iter()
-        .map(|container| container.image_id.clone())
-        .chain(named.map(|(id, _)| id.clone()))
-        .collect()
+        .map(|container| container.reference.as_str());
+    running.chain(named(references, images)).collect()
+}
+
+/// Returns the same as far as the lists tell; a container whose image lost its name shows an Id in place of it.
+fn likely_images(
+    containers: &[wire::ListedContainer],
+    images: &BTreeMap<ImageId, wire::ListedImage>,
+) -> BTreeSet<ImageId> {
+    let running = containers
+        .iter()
+        .filter_map(|container| convert::parse_image_id(container.image_id.as_deref()?));
+    let references = containers
+        .iter()
+        .filter_map(|container| container.image.as_deref());
+    running.chain(named(references, images)).collect()
+}
+
+/// Returns the images that the references name now.
+fn named<'a>(
+    references: impl Iterator<Item = &'a str>,
+    images: &BTreeMap<ImageId, wire::ListedImage>,
+) -> Vec<ImageId> {
+    let references: BTreeSet<ImageRef> = references.filter_map(|text| text.parse().ok()).collect();
+    let is_named = |image: &wire::ListedImage| {
+        let tags = convert::tags(image.repo_tags.as_deref());
+        tags.iter().any(|tag| references.contains(tag))
+    };
+    let named = images.iter().filter(|(_, image)| is_named(image));
+    named.map(|(id, _)| id.clone()).collect()
 }

@@ -16,20 +16,14 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
-use crate::adapters::process::Ending;
-use crate::adapters::shell::Place;
-use crate::core::failure::{HostFailure, HostTrouble};
+use crate::core::failure::HostFailure;
 
-use super::dial::Way;
-use super::preamble::Noise;
-use super::words;
+use super::dial::{Told, Way};
 
 /// How long a connection beyond the first is kept without work.
 const SPARE: Duration = Duration::from_secs(10);
 /// How long the first connection is kept without work.
-const LAST: Duration = Duration::from_secs(120);
-/// How long a command may take to say why it ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST: Duration = Duration::from_secs(30);
 
 /// The connections to one engine.
 #[derive(Debug, Clone)]
@@ -68,7 +62,7 @@ impl<B> BodyOf for http::Request<B> {
 #[derive(Debug)]
 struct Sender {
     requests: SendRequest<Body>,
-    ending: Option<(Ending, Noise)>,
+    told: Option<Told>,
 }
 
 impl Pool {
@@ -76,7 +70,7 @@ impl Pool {
     pub fn new(way: Way) -> Self {
         // Over ssh each connection is a channel and a docker process on the host.
         let turns = match &way {
-            Way::Command { .. } => 3,
+            Way::Command { .. } => 2,
             Way::Unix(_) | Way::Tcp { .. } => 8,
         };
         Self(Arc::new(Inner {
@@ -101,8 +95,8 @@ impl Pool {
         let turn = if endless {
             None
         } else {
-            let turn = self.0.turns.clone().acquire_owned().await;
-            Some(turn.map_err(|closed| self.failure(&io::Error::other(closed)))?)
+            // The semaphore is never closed; without a turn the request goes all the same.
+            self.0.turns.clone().acquire_owned().await.ok()
         };
         let repeatable = matches!(*request.method(), Method::GET | Method::HEAD);
         loop {
@@ -126,7 +120,11 @@ impl Pool {
                 Err(mut error) => match (error.take_message(), head) {
                     (Some(unsent), _) if used => request = unsent,
                     (_, Some(head)) if used => request = head,
-                    _ => return Err(self.explain(&error.into_error(), &sender).await),
+                    _ => {
+                        let error =
+                            io::Error::new(io::ErrorKind::UnexpectedEof, error.into_error());
+                        return Err(self.0.way.explain(&error, sender.told).await);
+                    }
                 },
             }
         }
@@ -140,17 +138,20 @@ impl Pool {
     async fn open(&self) -> Result<Sender, HostFailure> {
         let stream = match self.0.way.dial().await {
             Ok(stream) => stream,
-            Err(error) => return Err(self.failure(&error)),
+            Err(error) => return Err(self.0.way.explain(&error, None).await),
         };
-        let ending = stream.ending.clone();
-        let (requests, connection) = http1::Builder::new()
+        let told = stream.told.clone();
+        let shaken = http1::Builder::new()
             .max_buf_size(512 * 1024)
             .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.failure(&io::Error::other(error)))?;
+            .await;
+        let (requests, connection) = match shaken {
+            Ok(parts) => parts,
+            Err(error) => return Err(self.0.way.explain(&io::Error::other(error), told).await),
+        };
         // The connection's own error reaches whoever waits for an answer.
         tokio::spawn(connection);
-        Ok(Sender { requests, ending })
+        Ok(Sender { requests, told })
     }
 
     /// Takes a connection that lies idle, else opens one; tells whether it was used before.
@@ -171,7 +172,7 @@ impl Pool {
             tokio::select! {
                 opened = &mut open => return Ok((opened?, false)),
                 // Where there is no room for another one, one that became free serves as well.
-                () = returned => if self.is_crowded() && let Some(sender) = self.kept().await {
+                () = returned => if self.0.way.is_crowded() && let Some(sender) = self.kept().await {
                     return Ok((sender, true));
                 },
             }
@@ -198,7 +199,7 @@ impl Pool {
         }
         // Others of this host may wait for the channel, unless one of our own does.
         let ours_wait = self.0.turns.available_permits() == 0;
-        if self.is_crowded() && !ours_wait {
+        if self.0.way.is_crowded() && !ours_wait {
             return;
         }
         self.idle().push(Idle {
@@ -215,9 +216,13 @@ impl Pool {
     /// Lets go of connections that nobody used for a while, until none is left.
     async fn let_go(self) {
         let weak = Arc::downgrade(&self.0);
+        let pressure = self.0.way.pressure().unwrap_or_default();
         drop(self);
         loop {
-            sleep(SPARE).await;
+            let pressed = tokio::select! {
+                () = sleep(SPARE) => false,
+                () = pressure.notified() => true,
+            };
             let Some(inner) = weak.upgrade() else {
                 return;
             };
@@ -228,7 +233,7 @@ impl Pool {
             idle.retain(|entry| {
                 index += 1;
                 let limit = if index == count { LAST } else { SPARE };
-                entry.since.elapsed() < limit && !entry.sender.requests.is_closed()
+                !pressed && entry.since.elapsed() < limit && !entry.sender.requests.is_closed()
             });
             if idle.is_empty() {
                 // Under the lock, so that nothing is laid down unseen.
@@ -238,58 +243,8 @@ impl Pool {
         }
     }
 
-    fn is_crowded(&self) -> bool {
-        match &self.0.way {
-            Way::Command {
-                place: Place::There(master),
-                ..
-            } => master.is_crowded(),
-            _ => false,
-        }
-    }
-
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says why a connection ended, by the words of what it ran through.
-    async fn explain(&self, error: &hyper::Error, sender: &Sender) -> HostFailure {
-        if let Way::Command {
-            place: Place::There(master),
-            ..
-        } = &self.0.way
-            && let Some(failure) = master.end()
-        {
-            return failure;
-        }
-        match &sender.ending {
-            Some((ending, noise)) => {
-                let code = ending.code_within(LAST_WORDS).await;
-                let noise = noise.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                words::command_failure(&format!("{noise}\n{}", ending.errors()), code)
-            }
-            None => HostFailure::new(
-                HostTrouble::EngineDown,
-                format!("the engine closed the connection: {error}"),
-                "dialled again by itself",
-            ),
-        }
-    }
-
-    fn failure(&self, error: &io::Error) -> HostFailure {
-        match &self.0.way {
-            Way::Unix(path) => words::socket_failure(error, &path.display().to_string()),
-            Way::Tcp { host, port } => {
-                words::socket_failure(error, &format!("tcp://{host}:{port}"))
-            }
-            Way::Command { .. } => words::inner_failure(error).unwrap_or_else(|| {
-                HostFailure::new(
-                    HostTrouble::NoConnection,
-                    format!("cannot run docker on the host: {error}"),
-                    "",
-                )
-            }),
-        }
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openssh::{Child, Error, Session, Stdio};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::sleep;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::{sleep, timeout};
 
 use crate::adapters::process::Process;
 
@@ -26,7 +26,7 @@ const NO_ROOM: &str = "the host allows too few sessions on one connection; MaxSe
 impl Master {
     /// Runs a command line, which the login shell of the host splits and which must therefore be quoted.
     pub async fn open(&self, command_line: &str) -> io::Result<Process> {
-        let opened = tokio::time::timeout(QUEUE, self.open_in_turn(command_line)).await;
+        let opened = timeout(QUEUE, self.open_in_turn(command_line)).await;
         opened.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, NO_ROOM)))
     }
 
@@ -35,7 +35,12 @@ impl Master {
             if let Some(failure) = self.end() {
                 return Err(io::Error::new(io::ErrorKind::NotConnected, failure));
             }
-            let slot = self.slots.clone().acquire_owned().await;
+            let slot = timeout(REFUSED, self.slots.clone().acquire_owned()).await;
+            let Ok(slot) = slot else {
+                // Who holds a channel only for later gives it back.
+                self.pressure.notify_waiters();
+                continue;
+            };
             let slot = slot.map_err(io::Error::other)?;
             match self.spawn(command_line).await {
                 Ok(child) => return process(child, slot),
@@ -46,12 +51,18 @@ impl Master {
                         slot.forget();
                     } else {
                         self.bound.store(FEWEST, Ordering::Relaxed);
+                        self.pressure.notify_waiters();
                         sleep(REFUSED).await;
                     }
                 }
                 Err(error) => return Err(self.explain(error)),
             }
         }
+    }
+
+    /// Returns what rings while somebody waits for a channel.
+    pub fn pressure(&self) -> Arc<Notify> {
+        self.pressure.clone()
     }
 
     /// Tells whether somebody may be waiting for a channel.

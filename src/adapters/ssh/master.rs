@@ -13,7 +13,7 @@ use std::time::Duration;
 use openssh::Session;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::core::failure::{HostFailure, HostTrouble};
@@ -44,6 +44,8 @@ pub struct Master {
     pub(super) slots: Arc<Semaphore>,
     /// How many channels the slots allow.
     pub(super) bound: AtomicUsize,
+    /// Rings while somebody waits for a channel.
+    pub(super) pressure: Arc<Notify>,
     pub(super) folder: Arc<ControlFolder>,
     pub(super) said: Said,
     pub(super) forwards: tokio::sync::Mutex<super::forward::Forwards>,
@@ -109,6 +111,7 @@ impl Master {
             session: Arc::new(session),
             slots: Arc::new(Semaphore::new(CHANNELS)),
             bound: AtomicUsize::new(CHANNELS),
+            pressure: Arc::default(),
             folder,
             said,
             forwards: tokio::sync::Mutex::default(),
