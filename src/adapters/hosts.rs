@@ -67,7 +67,7 @@ impl Hosts {
                 (Some(place), way)
             }
         };
-        let link = match Link::connect(way).await {
+        let link = match Link::connect(way.clone()).await {
             Ok(link) => link,
             Err(failure) => {
                 if let Some(Place::There(master)) = &place {
@@ -80,6 +80,7 @@ impl Hosts {
         Ok(HostSession {
             spec: spec.clone(),
             place,
+            way,
             could_change: observer.could_change().await,
             observer,
         })
@@ -128,6 +129,7 @@ pub struct HostSession {
     spec: HostSpec,
     /// Where the engine's host is: here, behind ssh, or not known.
     place: Option<Place>,
+    way: Way,
     observer: Observer,
     could_change: bool,
 }
@@ -150,8 +152,22 @@ impl HostSession {
 
     /// Returns the handle that can change something, for a session that may.
     pub fn operator(&self, operating: &Operating) -> Operator {
-        let docker = engine::docker_argv(&self.spec.docker_command, self.spec.socket.as_deref());
-        Operator::new(operating, docker)
+        let mut docker =
+            engine::docker_argv(&self.spec.docker_command, self.spec.socket.as_deref());
+        match (&self.spec.address, &self.way) {
+            (Address::Tcp { .. }, _) => {
+                docker.extend(["-H".to_owned(), self.spec.address.to_string()])
+            }
+            (_, Way::Unix(path)) if self.spec.socket.is_none() => {
+                docker.extend(["-H".to_owned(), format!("unix://{}", path.display())]);
+            }
+            _ => {}
+        }
+        let terminal = match &self.place {
+            Some(Place::There(master)) => Some(master.terminal_command()),
+            _ => None,
+        };
+        Operator::new(operating, docker, terminal)
     }
 
     /// Looks at all containers and images.

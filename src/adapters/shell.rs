@@ -14,9 +14,14 @@ use super::ssh::Master;
 
 const BEGIN: &str = "homelab-tui-begin";
 const END: &str = "homelab-tui-end";
-/// Folders where docker lives on systems whose non-login shells do not look there.
-pub const MORE_PATH: &str =
-    "PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin:/opt/bin";
+/// The first line of whatever calls docker: where it lives on systems whose non-login shells do not look there, and
+/// the socket of a rootless engine where the usual one is missing.
+///
+/// It holds neither `!` nor a line end, so that csh carries it too.
+pub const PREPARE: &str = "PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin:/opt/bin; \
+    export PATH; rootless=/run/user/$(id -u)/docker.sock; \
+    if test -S /var/run/docker.sock || test -n \"$DOCKER_HOST\"; then :; \
+    elif test -S \"$rootless\"; then DOCKER_HOST=unix://$rootless; export DOCKER_HOST; fi";
 
 /// A place where scripts run.
 #[derive(Debug, Clone)]
@@ -143,7 +148,7 @@ pub fn join<S: AsRef<str>>(argv: &[S]) -> String {
 fn wrap(script: &str) -> String {
     // The code is taken before the line end that parts it from the script's output.
     format!(
-        "{MORE_PATH}; export PATH\necho; echo {BEGIN}\n(\n{script}\n) </dev/null\ncode=$?; echo; echo {END} $code\nexit 0\n"
+        "{PREPARE}\necho; echo {BEGIN}\n(\n{script}\n) </dev/null\ncode=$?; echo; echo {END} $code\nexit 0\n"
     )
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use homelab_tui::adapters::shell::Limits;
+use homelab_tui::adapters::shell::{Limits, join};
+use homelab_tui::core::mode::Operating;
 use homelab_tui::core::watch::Scope;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -225,4 +226,58 @@ pub fn another_sshd(host: &Host, options: &str) -> (u16, Sshd) {
     ));
     let host = host.clone();
     (port, Sshd { host, pid_file })
+}
+
+#[test]
+fn a_shell_in_a_container_is_opened_over_the_same_connection() {
+    let Some(lab) = Lab::here() else { return };
+    let host = lab.host("ctd28");
+    let registry = lab.registry("plain");
+    let name = unique("shell");
+    let image = Image::busybox(&lab).label("of", &name).build();
+    registry.push(&name, "1", &image);
+    let reference = registry.reference(&name, "1");
+    host.docker(&[
+        "run",
+        "-d",
+        "--name",
+        &name,
+        "--hostname",
+        &name,
+        &reference,
+    ]);
+    let argv = run(async {
+        let operating = Operating::by_operator();
+        let mut list = Vec::new();
+        for address in ["ssh://ctd28-fishy", &unix(&host)] {
+            let session = open(&hosts(&lab), address).await;
+            let argv = session
+                .operator(&operating)
+                .shell_command(&name.as_str().into());
+            // `script` gives the command a terminal.
+            let mut script = std::process::Command::new("script");
+            script
+                .args(["-qec", &join(&argv), "/dev/null"])
+                .env("SHELL", "/bin/sh");
+            let mut child = script
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            std::io::Write::write_all(
+                child.stdin.as_mut().unwrap(),
+                b"echo in:$(busybox hostname) $((40+2)); exit\n",
+            )
+            .unwrap();
+            let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+            let output = output.await.unwrap().unwrap();
+            session.close().await;
+            list.push(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        list
+    });
+    host.docker(&["rm", "-f", &name]);
+    for output in argv {
+        assert!(output.contains(&format!("in:{name} 42")), "{output}");
+    }
 }

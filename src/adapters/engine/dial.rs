@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 
 use crate::adapters::process::{Ending, Leash, Process};
-use crate::adapters::shell::{MORE_PATH, Place, join};
+use crate::adapters::shell::{PREPARE, Place, join};
 
 use crate::adapters::ssh::Master;
 use crate::core::failure::{HostFailure, HostTrouble};
@@ -174,20 +174,8 @@ pub fn docker_argv(docker: &[String], socket: Option<&str>) -> Vec<String> {
 /// It is one line without `!`, so that csh carries it too.
 fn script(docker: &[String], socket: Option<&str>) -> String {
     let mut argv = docker_argv(docker, socket);
-    let by_sudo = argv.first().is_some_and(|first| first == "sudo");
     argv.extend(["system".to_owned(), "dial-stdio".to_owned()]);
-    let rootless = "s=/run/user/$(id -u)/docker.sock; \
-        if test -S /var/run/docker.sock || test -n \"$DOCKER_HOST\"; then :; \
-        elif test -S \"$s\"; then DOCKER_HOST=unix://$s; export DOCKER_HOST; fi; ";
-    let find = if socket.is_none() && !by_sudo {
-        rootless
-    } else {
-        ""
-    };
-    format!(
-        "{MORE_PATH}; export PATH; {find}echo {MARK}; exec {}",
-        join(&argv)
-    )
+    format!("{PREPARE}; echo {MARK}; exec {}", join(&argv))
 }
 
 /// One byte stream to an engine.
@@ -239,10 +227,8 @@ mod tests {
     fn d4_the_configured_command_and_socket_are_used() {
         let plain = script(&words(&["docker"]), None);
         assert!(plain.ends_with("echo homelab-tui-engine; exec docker system dial-stdio"));
-        assert!(plain.contains("/run/user/$(id -u)/docker.sock"));
         let sudo = script(&words(&["sudo", "docker"]), None);
         assert!(sudo.ends_with("exec sudo -n docker system dial-stdio"));
-        assert!(!sudo.contains("/run/user"));
         let socket = script(&words(&["docker"]), Some("/run/user/1000/my docker.sock"));
         assert!(
             socket.ends_with(

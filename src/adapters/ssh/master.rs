@@ -46,6 +46,8 @@ pub struct Master {
     pub(super) bound: AtomicUsize,
     /// Rings while somebody waits for a channel.
     pub(super) pressure: Arc<Notify>,
+    socket: PathBuf,
+    destination: Destination,
     pub(super) folder: Arc<ControlFolder>,
     pub(super) said: Said,
     pub(super) forwards: tokio::sync::Mutex<super::forward::Forwards>,
@@ -101,7 +103,7 @@ impl Master {
         tokio::spawn(watch_over(
             child,
             group,
-            socket,
+            socket.clone(),
             destination.clone(),
             said.clone(),
             stopped,
@@ -112,12 +114,25 @@ impl Master {
             slots: Arc::new(Semaphore::new(CHANNELS)),
             bound: AtomicUsize::new(CHANNELS),
             pressure: Arc::default(),
+            socket,
+            destination: destination.clone(),
             folder,
             said,
             forwards: tokio::sync::Mutex::default(),
             ended,
             stop: Mutex::new(Some(stop)),
         }))
+    }
+
+    /// Returns the command that runs a command line on the host with a terminal, to which that line is added.
+    pub fn terminal_command(&self) -> Vec<String> {
+        let mut argv = vec!["ssh".to_owned(), "-t".to_owned(), "-S".to_owned()];
+        argv.push(self.socket.to_string_lossy().into_owned());
+        for option in ["ControlMaster=no", "RemoteCommand=none", "LogLevel=ERROR"] {
+            argv.extend(["-o".to_owned(), option.to_owned()]);
+        }
+        argv.extend(self.destination.arguments());
+        argv
     }
 
     /// Waits until the connection ends and returns why.
