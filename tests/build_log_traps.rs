@@ -855,3 +855,64 @@ fn f20_what_cannot_be_counted_is_refused_and_the_classic_builder_is_counted() {
     assert!(bad.error.unwrap().contains("non-zero code: 2"));
     assert_eq!(one(classic).status, Status::Running);
 }
+
+/// Two builds started by one script at the same time write between each other's lines.
+#[test]
+fn builds_that_run_side_by_side_keep_their_counts() {
+    let first = "#4 [deps 1/3] FROM docker.io/library/node:24\n#4 resolve docker.io/library/node:24 0.4s done\n#4 DONE 0.4s\n\n#5 [internal] load build context\n#5 DONE 0.5s\n\n\
+        #6 [deps 2/3] RUN corepack enable\n#6 CACHED\n\n#7 [deps 3/3] COPY frontend ./\n#7 DONE 2.8s\n\n#8 exporting to image\n#8 naming to docker.io/library/frontend:1 done\n#8 DONE 0.3s\n";
+    let second = "#4 [internal] load build context\n#4 DONE 0.4s\n\n#5 [deps 1/4] FROM docker.io/library/node:24\n#5 DONE 0.4s\n\n\
+        #6 [deps 2/4] RUN corepack enable\n#6 CACHED\n\n#7 [deps 3/4] COPY backend ./\n#7 CACHED\n\n#8 [deps 4/4] RUN pnpm install\n#8 CACHED\n\n#9 exporting to image\n#9 naming to docker.io/library/backend:1 done\n#9 DONE 0.3s\n";
+    let begin = "#0 building with \"default\" instance using docker driver\n\n#1 [internal] load build definition from Dockerfile\n#1 transferring dockerfile:\n";
+    let both = "#1 transferring dockerfile: 3.28kB done\n#1 transferring dockerfile: 5.15kB done\n#1 DONE 0.4s\n\n#2 [internal] load metadata for docker.io/library/node:24\n#1 DONE 0.7s\n\n\
+        #2 [internal] load metadata for docker.io/library/node:24\n#2 DONE 1.4s\n#2 DONE 1.5s\n\n#3 [internal] load .dockerignore\n#3 DONE 0.1s\n\n#3 [internal] load .dockerignore\n#3 DONE 0.2s\n\n";
+    let blocks = |text: &'static str| text.split_inclusive("\n\n").collect::<Vec<_>>();
+    for ahead in 0..4 {
+        // One of them is some blocks ahead of the other.
+        let (one, other) = (blocks(first), blocks(second));
+        let mut mixed = [begin, begin, both].concat();
+        mixed.extend(other[..ahead].iter().copied());
+        for at in 0..one.len().max(other.len() - ahead) {
+            mixed.extend(one.get(at).copied());
+            mixed.extend(other.get(at + ahead).copied());
+        }
+        let mut builds = read(&mixed);
+        builds.sort_by_key(|build| build.images.clone());
+        assert_eq!(builds.len(), 2, "{ahead}: {builds:#?}");
+        assert_eq!(
+            builds.iter().map(counts).collect::<Vec<_>>(),
+            [[3, 3, 0, 0, 0], [2, 1, 1, 0, 0]],
+            "{ahead}: {builds:#?}"
+        );
+        // Whose the internal vertices are cannot always be told, but none is lost and none is counted twice.
+        assert_eq!(
+            builds
+                .iter()
+                .map(|build| build.vertices.unwrap().total)
+                .sum::<usize>(),
+            17,
+            "{ahead}"
+        );
+        assert!(
+            builds
+                .iter()
+                .all(|build| build.interleaved && build.status == Status::Succeeded),
+            "{ahead}: {builds:#?}"
+        );
+    }
+}
+
+/// GitHub hides whatever looks like a secret, also where it is a number.
+#[test]
+fn numbers_hidden_as_secrets_are_found_again() {
+    let text = small()
+        .replace("#5 ", "#*** ")
+        .replace("[3/3]", "[***/***]")
+        .replace("2.5s", "***.5s")
+        .replace("#4 ", "#***4 ");
+    let build = one(&stamped(&text, 0));
+    assert_eq!(
+        (counts(&build), build.vertices.unwrap().total, build.status),
+        (SMALL, 6, Status::Succeeded)
+    );
+}

@@ -352,7 +352,8 @@ impl<'a> Facts<'a> {
 
     /// The result was written and nothing is under way.
     fn complete(&self) -> bool {
-        self.quiet
+        // Among the lines of several builds the end of a vertex may have been taken for that of another.
+        (self.quiet || (self.open.interleaved && self.exported))
             && (self.cache_exported
                 || (self.exported && !(self.unfinished_stage && self.has_targets())))
     }
@@ -450,6 +451,16 @@ impl<'a> Facts<'a> {
             .unwrap_or_default();
         format!("the log of the build stops inside {name}")
     }
+}
+
+/// Tells whether a build under way has shown steps of a stage, but not its last.
+pub(super) fn has_unfinished_stage(open: &Open) -> bool {
+    let steps = open
+        .vertices
+        .iter()
+        .filter(|vertex| vertex.kind == Kind::Step);
+    let names = steps.filter_map(|vertex| std::str::from_utf8(open.text(vertex.name)).ok());
+    unfinished_stage(&names.map(name::parse).collect::<Vec<_>>())
 }
 
 /// Tells whether some stage has shown an instruction, but not its last.

@@ -83,7 +83,8 @@ impl Hints {
             b'+' | b'$' if line.get(1) == Some(&b' ') => self.command(line),
             b'd' if line.starts_with(b"docker") => self.command(line),
             b' ' if line.trim_ascii_start().starts_with(b"docker") => self.command(line),
-            b'W' | b't' => self.warning(line, open),
+            b'W' if line.starts_with(b"WARN") => self.warning(line, open),
+            b't' if line.starts_with(b"time=") => self.warning(line, open),
             _ => {}
         }
     }

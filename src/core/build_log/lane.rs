@@ -52,6 +52,8 @@ pub(super) struct Lane {
     pub(super) quoting: bool,
     /// Lines of others since the last line of a build.
     pub(super) foreign: u32,
+    /// Numbers that the job hides, and what they must be.
+    pub(super) masked: Vec<(Box<[u8]>, u32)>,
     pub(super) hints: Hints,
     pub(super) screen_lines: u8,
     /// How many vertex lines were heard when the last build began.
@@ -82,21 +84,16 @@ impl Lane {
         self.fold.is_none()
             && self.again.is_none()
             && !self.hints.is_waiting()
-            && match self.active.as_slice() {
-                [] => true,
+            && self.active.iter().all(|open| {
                 // Until the first line of others, a failure may still be told.
-                [open] => open.trailer.is_some() || (open.is_complete() && self.foreign > 0),
-                _ => false,
-            }
+                open.trailer.is_some() || (open.is_complete() && self.foreign > 0)
+            })
     }
 
     /// Returns the number of the vertex whose output is being shown, if that is all that can come.
     pub(super) fn showing(&self) -> Option<u32> {
         let open = self.active.get(self.current)?;
-        let plain = open.format == Format::Plain
-            && self.active.len() == 1
-            && self.again.is_none()
-            && self.fold.is_none();
+        let plain = open.format == Format::Plain && self.again.is_none() && self.fold.is_none();
         let vertex = open.find(open.current)?;
         (plain && vertex.ran && vertex.end == End::Open).then_some(open.current)
     }
@@ -134,6 +131,10 @@ impl Lane {
             } else {
                 Likely::Other
             };
+        }
+        if let Some((mask, rest)) = words::masked(text) {
+            self.masked_line(mask, rest, sink);
+            return Likely::Other;
         }
         self.parts(text, sink);
         Likely::Foreign
@@ -213,6 +214,7 @@ impl Lane {
     /// Begins another build.
     pub(super) fn begin(&mut self, sink: &mut Sink<'_>) {
         self.flush_fold(sink);
+        self.masked.clear();
         let begun = std::mem::replace(&mut self.begun, self.heard);
         let mut kept = Vec::with_capacity(1);
         let current = self.current;

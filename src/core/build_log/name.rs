@@ -217,15 +217,30 @@ fn plain_kind(name: &str) -> Kind {
     }
 }
 
+/// Reads `4/12`; a number that a job hides (`***/12`) is taken for the other.
 fn place(token: &str) -> Option<(u32, u32)> {
     let (at, of) = token.split_once('/')?;
-    let digits = |text: &str| {
-        !text.is_empty() && text.len() <= 6 && text.bytes().all(|b| b.is_ascii_digit())
+    let number = |text: &str| match text {
+        "" => None,
+        text if text.len() <= 6 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok().map(Some)
+        }
+        text if text.contains("***")
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'*') =>
+        {
+            Some(None)
+        }
+        _ => None,
     };
-    if !digits(at) || !digits(of) {
-        return None;
+    match (number(at)?, number(of)?) {
+        (Some(at), Some(of)) => Some((at, of)),
+        (known, other) => known
+            .or(other)
+            .or(Some(1))
+            .map(|number: u32| (number, number)),
     }
-    Some((at.parse().ok()?, of.parse().ok()?))
 }
 
 fn is_os(word: &str) -> bool {
@@ -301,6 +316,10 @@ mod tests {
             Kind::Other
         );
         assert_eq!(kind("[a b c d e 1/2] RUN"), Kind::Other);
+        assert_eq!(kind("[a 1/2 3/x] RUN"), Kind::Other);
+        // A job hides whatever looks like a secret.
+        assert_eq!(parse("[deps ***/6] RUN x").place, Some((6, 6)));
+        assert_eq!(kind("[deps 1***/***] RUN x"), Kind::Step);
     }
 
     #[test]

@@ -104,10 +104,11 @@ impl Quick {
                 }
                 if let Some(stamp) = &mut self.stamp {
                     let varying = &line[self.head.len()..varying_end];
-                    if !varying
-                        .iter()
-                        .all(|byte| byte.is_ascii_digit() || *byte == b'.')
-                    {
+                    // Seconds, a point, a fraction: anything else is for a closer look.
+                    let fits = |(at, byte): (usize, &u8)| {
+                        byte.is_ascii_digit() || (at == 2 && *byte == b'.')
+                    };
+                    if !varying.iter().enumerate().all(fits) {
                         return false;
                     }
                     stamp.patch(self.patch, varying);

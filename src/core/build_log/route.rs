@@ -1,6 +1,7 @@
 //! The lines of vertices: which of the builds under way each is of, and whether it begins another.
 
 use super::decode;
+use super::figures;
 use super::fold::Fold;
 use super::lane::{Lane, Sink};
 use super::model::Format;
@@ -48,6 +49,41 @@ impl Lane {
         self.flush_fold(sink);
         self.hear(number, rest, word, sink);
         word == Word::Output
+    }
+
+    /// Reads a line of a vertex whose number a job hides because it looks like a secret: `#***`.
+    ///
+    /// Numbers are given in order, so a name that is new is that of the next one.
+    pub(super) fn masked_line(&mut self, mask: &[u8], rest: &[u8], sink: &mut Sink<'_>) {
+        let known = self
+            .masked
+            .iter()
+            .find(|(known, _)| **known == *mask)
+            .map(|(_, number)| *number);
+        let number = match words::word(rest) {
+            Word::Text(text) if words::is_header(text) => {
+                let text = text.trim_ascii_end();
+                let name = |number| self.plain().and_then(|open| open.name(number));
+                match known {
+                    Some(number) if name(number).is_some_and(|known| is_same(known, text)) => {
+                        number
+                    }
+                    _ => {
+                        let next = self.plain().map_or(0, |open| open.highest) + 1;
+                        self.masked.retain(|(known, _)| **known != *mask);
+                        if self.masked.len() < HELD {
+                            self.masked.push((mask.into(), next));
+                        }
+                        next
+                    }
+                }
+            }
+            _ => match known {
+                Some(number) => number,
+                None => return,
+            },
+        };
+        self.vertex_line(number, rest, sink);
     }
 
     pub(super) fn hear(&mut self, number: u32, rest: &[u8], word: Word<'_>, sink: &mut Sink<'_>) {
@@ -135,11 +171,19 @@ impl Lane {
             if over || complete || !same {
                 self.begin(sink);
                 self.header(number, text, sink);
-            } else if only || open.current == 1 {
+            } else if only || open.current == 1 || self.active.len() > 1 {
                 self.header(number, text, sink);
             } else {
                 self.again = Some(vec![cut(text).to_vec()]);
             }
+            return;
+        }
+        if header && self.active.len() > 1 {
+            match self.fitting(number, name) {
+                Some(at) => self.turn_to(at, sink),
+                None => self.begin(sink),
+            }
+            self.header(number, text, sink);
             return;
         }
         if same {
@@ -147,28 +191,17 @@ impl Lane {
             return;
         }
         if known.is_some_and(|known| !known.is_empty()) {
-            if !header
-                || (self.active.len() == 1
-                    && open.current == number
-                    && open
-                        .find(number)
-                        .is_some_and(|vertex| vertex.end == End::Open))
-            {
-                self.progress(number, name, sink);
-            } else if let Some(at) = self.fitting(number, name) {
-                self.turn_to(at, sink);
-                self.header(number, text, sink);
-            } else {
+            let shown = open.current == number
+                && open
+                    .find(number)
+                    .is_some_and(|vertex| vertex.end == End::Open);
+            if header && !shown {
                 self.begin(sink);
                 self.header(number, text, sink);
+            } else {
+                self.progress(number, name, sink);
             }
             return;
-        }
-        if self.active.len() > 1
-            && number != open.highest + 1
-            && let Some(at) = self.fitting(number, name)
-        {
-            self.turn_to(at, sink);
         }
         let next = self.active[self.current].highest + 1;
         if over && number != next && words::is_certain_header(name) && number < next {
@@ -190,18 +223,43 @@ impl Lane {
         open.find(1).is_some() || (!same && !open.is_empty())
     }
 
-    /// Finds another active build that such a header continues.
+    /// Finds the build that such a header continues, where the lines of several stand between each other.
     fn fitting(&self, number: u32, name: &[u8]) -> Option<usize> {
-        let others = || {
-            self.active
-                .iter()
-                .enumerate()
-                .filter(|(at, open)| *at != self.current && open.trailer.is_none())
+        let parsed = std::str::from_utf8(name).ok().map(name::parse);
+        let rank = |at: usize, open: &Open| {
+            let next = open.highest + 1 == number;
+            let rank = match open.find(number) {
+                None if next => {
+                    if at == self.current {
+                        0
+                    } else {
+                        2
+                    }
+                }
+                None if number > open.highest => 4 + number - open.highest,
+                None => return None,
+                Some(vertex) if !is_same(open.text(vertex.name), name) => return None,
+                Some(vertex) if vertex.end == End::Open => 1,
+                Some(_) if at == self.current => 3,
+                Some(_) => 4,
+            };
+            // A stage of another length is that of another Dockerfile, nothing is exported before its stages end, and
+            // the context is loaded once.
+            let strange = parsed.as_ref().is_some_and(|parsed| match parsed.kind {
+                name::Kind::Export => {
+                    figures::has_unfinished_stage(open) || has_name(open, number, name)
+                }
+                name::Kind::Internal => has_name(open, number, name),
+                _ => has_other_stage(open, parsed),
+            });
+            Some(rank + if strange { 1000 } else { 0 })
         };
-        others()
-            .find(|(_, open)| open.name(number).is_some_and(|known| is_same(known, name)))
-            .or_else(|| others().find(|(_, open)| open.highest + 1 == number))
-            .map(|(at, _)| at)
+        let open = self.active.iter().enumerate();
+        let alive = open.filter(|(_, open)| open.trailer.is_none() && open.format == Format::Plain);
+        alive
+            .filter_map(|(at, open)| Some((rank(at, open)?, at)))
+            .min()
+            .map(|(_, at)| at)
     }
 
     /// Enters a name, or holds it until a console's folding is undone.
@@ -271,6 +329,36 @@ fn apply(open: &mut Open, number: u32, word: Word<'_>) {
         Word::Cancelled => open.end(number, End::Cancelled),
         _ => {}
     }
+}
+
+/// Tells whether a build has shown a vertex of that name under another number.
+fn has_name(open: &Open, number: u32, name: &[u8]) -> bool {
+    open.vertices
+        .iter()
+        .any(|vertex| vertex.number != number && decode::same(open.text(vertex.name), cut(name)))
+}
+
+/// Tells whether a build has shown a stage of that name, but never one of that length.
+fn has_other_stage(open: &Open, name: &name::Name<'_>) -> bool {
+    let Some((_, length)) = name.place else {
+        return false;
+    };
+    let mut other = false;
+    for vertex in open.vertices.iter().rev().take(256) {
+        let Ok(known) = std::str::from_utf8(open.text(vertex.name)) else {
+            continue;
+        };
+        let known = name::parse(known);
+        if let Some((_, of)) = known.place
+            && known.stage == name.stage
+        {
+            if of == length {
+                return false;
+            }
+            other = true;
+        }
+    }
+    other
 }
 
 /// Tells whether two names are of one vertex: the same, one cut short, or one shown for another of its targets.

@@ -371,7 +371,7 @@ fn is_prefix(prefix: &[u8]) -> bool {
         && matches!(last, b' ' | b'\t' | b'|' | b':' | b']')
         && !prefix
             .iter()
-            .any(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'(' | b'#' | b'$'))
+            .any(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'#'))
 }
 
 fn shape_of(prefix: &[u8]) -> Box<[u8]> {

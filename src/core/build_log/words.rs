@@ -41,6 +41,19 @@ pub(super) fn number(line: &[u8]) -> Option<(u32, &[u8])> {
     }
 }
 
+/// Splits `#*** rest`, a number that a job hides or half hides, from what follows.
+pub(super) fn masked(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let after = line.strip_prefix(b"#")?;
+    let len = after
+        .iter()
+        .take(16)
+        .take_while(|byte| byte.is_ascii_digit() || **byte == b'*')
+        .count();
+    let rest = after.get(len..)?.strip_prefix(b" ")?;
+    memchr::memmem::find(&after[..len], b"***")?;
+    Some((&after[..len], rest))
+}
+
 /// Reads what follows the number.
 pub(super) fn word(rest: &[u8]) -> Word<'_> {
     let text = rest.trim_ascii_end();
@@ -51,6 +64,7 @@ pub(super) fn word(rest: &[u8]) -> Word<'_> {
         Some(b'D') if text == b"DONE" => Word::Done(None),
         Some(b'D') => match text.strip_prefix(b"DONE ").and_then(seconds) {
             Some(seconds) => Word::Done(Some(seconds)),
+            None if is_masked_done(text) => Word::Done(None),
             None => Word::Text(rest),
         },
         Some(b'C') if text == b"CACHED" => Word::Cached,
@@ -83,6 +97,19 @@ fn old_word(text: &[u8]) -> Word<'_> {
     } else {
         Word::Pause
     }
+}
+
+/// Tells `DONE ***.5s`, a time that a job half hides.
+fn is_masked_done(text: &[u8]) -> bool {
+    let time = text
+        .strip_prefix(b"DONE ")
+        .and_then(|time| time.strip_suffix(b"s"));
+    time.is_some_and(|time| {
+        time.contains(&b'*')
+            && time
+                .iter()
+                .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'*'))
+    })
 }
 
 fn is_output(rest: &[u8]) -> bool {
@@ -162,7 +189,7 @@ pub(super) fn is_header(text: &[u8]) -> bool {
     match text.first() {
         Some(b'[') => text
             .get(1)
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b' ' || *byte == b'_'),
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_' | b'*')),
         _ => NAMES.iter().any(|name| text.starts_with(name)),
     }
 }
@@ -185,7 +212,7 @@ pub(super) fn is_certain_header(text: &[u8]) -> bool {
     let is_place = last.split(|byte| *byte == b'/').count() == 2
         && last
             .iter()
-            .all(|byte| byte.is_ascii_digit() || *byte == b'/');
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'/' | b'*'));
     is_place || last == b"internal" || last == b"auth" || window.starts_with(b"context ")
 }
 
