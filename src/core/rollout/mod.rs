@@ -2,8 +2,10 @@
 //!
 //! Nothing here runs anything. A plan is made from facts by a pure function; what is shown is what runs.
 
+pub mod dossier;
 pub mod guard;
 pub mod job;
+pub mod make;
 pub mod order;
 pub mod pin;
 pub mod plan;

@@ -60,6 +60,8 @@ pub struct TargetPlan {
     pub docker: Vec<String>,
     /// What is fetched by name where compose's own pull would fetch another image.
     pub fetch_reference: Option<String>,
+    /// The tag that holds the image gone to, where nothing else on the host may name it.
+    pub hold_tag: Option<String>,
     /// The tag that holds the former image.
     pub keep_tag: Option<String>,
     /// The tag that the service runs by, to which a put-back gives the former image again.
@@ -160,6 +162,7 @@ pub fn sample(action: Action) -> TargetPlan {
         compose: vec!["docker".to_owned(), "compose".to_owned()],
         docker: vec!["docker".to_owned()],
         fetch_reference: None,
+        hold_tag: None,
         keep_tag: Some("registry.lan:5000/blog:htui-keep-010101010101".to_owned()),
         service_tag: "registry.lan:5000/blog:latest".to_owned(),
         dependents: Vec::new(),

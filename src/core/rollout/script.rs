@@ -76,6 +76,7 @@ fn head(plan: &TargetPlan, text: &mut String) {
         plan.fetch_reference.as_deref().unwrap_or_default(),
     );
     set("KEEP_TAG", plan.keep_tag.as_deref().unwrap_or_default());
+    set("HOLD_TAG", plan.hold_tag.as_deref().unwrap_or_default());
     set("SERVICE_TAG", &plan.service_tag);
     set("DEPENDENTS", &plan.dependents.join(" "));
     set("SCALE", &plan.scale.to_string());
@@ -342,6 +343,12 @@ keep() {
   step keep done
 }
 
+# The image gone to must stay, whatever its tags do.
+hold() {
+  [ -n "$(id_of "$TO_ID")" ] || finish halted "the image $TO_ID is not on the host; nothing was changed"
+  [ -z "$HOLD_TAG" ] || docker_ tag "$TO_ID" "$HOLD_TAG" || finish halted "the image could not be held: $(last_words)"
+}
+
 last_words() { tail -c 2000 "$J/err" | tr -d '\000-\010\013-\037\177' | grep -v '^ *$' | tail -n 1 | cut -c1-300; }
 id_of() { docker_ image inspect -f '{{.Id}}' "$1" 2>/dev/null; }
 
@@ -517,8 +524,8 @@ finish succeeded "updated, proven by digest and health"
 "#;
 
 const ROLLBACK_PINNED: &str = r#"keep
-if [ "$(id_of "$TO_REF")" != "$TO_ID" ] && [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
-[ -n "$(id_of "$TO_ID")" ] || finish halted "the image $TO_ID is not on the host; nothing was changed"
+if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
+hold
 pin_is_new || finish refused "the files of the pin changed since the plan was made"
 before=$(compose config --hash '*' 2>/dev/null | grep -v "^$SERVICE " | sort)
 pin_write || { pin_undo; finish halted "the pin could not be written; nothing was changed"; }
@@ -535,7 +542,7 @@ finish succeeded "rolled back and pinned, proven by digest and health"
 
 const ROLLBACK_BY_TAG: &str = r#"keep
 if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
-[ -n "$(id_of "$TO_ID")" ] || finish halted "the image $TO_ID is not on the host; nothing was changed"
+hold
 docker_ tag "$TO_ID" "$SERVICE_TAG" || finish halted "the image could not be given the tag $SERVICE_TAG: $(last_words)"
 recreate
 prove "$TO_ID" || put_back "$WHY"
@@ -544,6 +551,7 @@ finish succeeded "rolled back, proven by digest and health; not pinned: the next
 "#;
 
 const PIN_ONLY: &str = r#"keep
+hold
 pin_is_new || finish refused "the files of the pin changed since the plan was made"
 before=$(compose config --hash '*' 2>/dev/null | grep -v "^$SERVICE " | sort)
 pin_write || { pin_undo; finish halted "the pin could not be written; nothing was changed"; }

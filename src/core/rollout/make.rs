@@ -1,0 +1,716 @@
+//! From facts to a plan, or to the reason why there is none: one pure function.
+
+use std::collections::BTreeMap;
+
+use crate::core::digest::{ImageId, TopDigest};
+use crate::core::engine::{ImageFacts, ImageStore, Observation};
+use crate::core::image::{ImageRef, Pointer};
+use crate::core::names::ServiceKey;
+use crate::core::remote::RemoteImage;
+use crate::core::settings::RollbackSettings;
+
+use super::Action;
+use super::dossier::Dossier;
+use super::guard::{self, Difference};
+use super::pin;
+use super::plan::{ImageState, Patience, Premise, TargetPlan};
+use super::undo::Undoer;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Wish<'a> {
+    pub job: String,
+    pub action: Action,
+    pub target: ServiceKey,
+    pub by: String,
+    pub reason: Option<String>,
+    pub take_environment: bool,
+    pub timeout_seconds: Option<u64>,
+    /// Where to, for the actions that go somewhere.
+    pub goal: Goal<'a>,
+}
+
+/// Where an action leads to.
+#[derive(Debug, Clone)]
+pub enum Goal<'a> {
+    /// What the tag names now.
+    Tag(Option<&'a RemoteImage>),
+    /// An image that the host holds.
+    Held(&'a ImageFacts),
+    /// An image that only the registry holds.
+    Fetched(&'a RemoteImage),
+    /// There is none; with the reason.
+    Nowhere(String),
+}
+
+/// What is known of the service.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    pub observation: &'a Observation,
+    pub dossier: &'a Dossier,
+    /// The reference of the running container.
+    pub reference: &'a str,
+    pub recipe: Option<&'a crate::core::files::Recipe>,
+    pub compose_label: Option<&'a str>,
+    pub config_hash: Option<&'a str>,
+    pub running: &'a ImageState,
+    pub docker: &'a [String],
+    pub fetch_bytes: Option<u64>,
+    pub total_bytes: Option<u64>,
+    pub settings: RollbackSettings,
+    /// Whether the project is a swarm stack or no project at all.
+    pub not_compose: Option<&'static str>,
+    pub deploys_by_ci: bool,
+}
+
+/// Makes the plan.
+pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
+    let dossier = known.dossier;
+    let folder = known
+        .recipe
+        .map(|recipe| recipe.working_dir.clone())
+        .unwrap_or_default();
+    let reference = known.reference.parse::<ImageRef>().ok();
+    let service_tag = service_tag(reference.as_ref(), known);
+    let to = goal_state(wish, known, &service_tag);
+    let keep_tag = keep_tag(reference.as_ref(), known.running.image_id.as_ref());
+    let mut plan = TargetPlan {
+        job: wish.job.clone(),
+        target: wish.target.clone(),
+        action: wish.action,
+        by: wish.by.clone(),
+        reason: wish.reason.clone(),
+        from: known.running.clone(),
+        fetch_bytes: match (&wish.goal, wish.action) {
+            (Goal::Held(_), _) | (_, Action::Recreate | Action::Unpin) => Some(0),
+            _ => known.fetch_bytes,
+        },
+        folder,
+        argv: Vec::new(),
+        compose: compose(known),
+        docker: known.docker.to_vec(),
+        fetch_reference: fetch_reference(wish, reference.as_ref()),
+        hold_tag: hold_tag(wish, reference.as_ref(), &to),
+        keep_tag,
+        service_tag,
+        dependents: dossier.dependents.clone(),
+        scale: dossier.containers.len().max(1),
+        keep_count: known.settings.keep,
+        one_shot: !dossier.containers.is_empty()
+            && dossier
+                .containers
+                .values()
+                .all(|container| container.ended_well),
+        premise: premise(dossier),
+        patience: patience(wish, known),
+        pin: None,
+        taken_over: Vec::new(),
+        warnings: Vec::new(),
+        undone_by: dossier.undoers.iter().map(undone_by).collect(),
+        undo: String::new(),
+        blocked: None,
+        to,
+    };
+    if known.deploys_by_ci {
+        plan.undone_by
+            .push("CI deploys this project too: its next run decides what runs then".to_owned());
+    }
+    plan_pin(wish, known, reference.as_ref(), &mut plan);
+    plan.argv = argv(&plan);
+    plan.undo = undo(&plan);
+    warn(wish, known, &mut plan);
+    plan.blocked = blocked(wish, known, &mut plan);
+    plan
+}
+
+fn compose(known: &Known<'_>) -> Vec<String> {
+    let mut argv = known.docker.to_vec();
+    argv.push("compose".to_owned());
+    let Some(recipe) = known.recipe else {
+        return argv;
+    };
+    // The files are named only where they were named when the project was started: only so does compose read an
+    // override file, and only so are the labels of the new containers the same.
+    if !is_default(recipe, &known.dossier.folder) {
+        for file in &recipe.config_files {
+            argv.push("-f".to_owned());
+            argv.push(relative(&recipe.working_dir, file));
+        }
+    }
+    if let Some(file) = &recipe.environment_file {
+        argv.push("--env-file".to_owned());
+        argv.push(file.clone());
+    }
+    argv
+}
+
+/// Tells whether compose finds the project's files by itself in its folder.
+fn is_default(recipe: &crate::core::files::Recipe, folder: &pin::Folder) -> bool {
+    let names: Vec<String> = recipe
+        .config_files
+        .iter()
+        .map(|file| relative(&recipe.working_dir, file))
+        .filter(|name| name != pin::PIN_FILE)
+        .filter(|name| !(name == pin::OVERRIDE_FILE && folder.own_override.is_some()))
+        .collect();
+    match names.as_slice() {
+        [one] => pin::DEFAULT_NAMES.contains(&one.as_str()) && folder.user_override.is_none(),
+        [one, two] => {
+            pin::DEFAULT_NAMES.contains(&one.as_str()) && folder.user_override.as_ref() == Some(two)
+        }
+        _ => false,
+    }
+}
+
+fn relative(folder: &str, file: &str) -> String {
+    file.strip_prefix(folder.trim_end_matches('/'))
+        .and_then(|rest| rest.strip_prefix('/'))
+        .unwrap_or(file)
+        .to_owned()
+}
+
+/// Returns the tag by which compose finds the service's image on the host.
+fn service_tag(reference: Option<&ImageRef>, known: &Known<'_>) -> String {
+    let rendered = known
+        .dossier
+        .rendered
+        .as_ref()
+        .map(|rendered| rendered.shape.image.as_str());
+    let pinned =
+        known.dossier.folder.own_override.is_some() || known.dossier.folder.own_pin_file.is_some();
+    match rendered {
+        // Under a pin the files name the pin; the tag is what the container had.
+        Some(image) if !pinned && image.parse::<ImageRef>().is_ok() => image.to_owned(),
+        _ => reference.map_or_else(|| known.reference.to_owned(), ImageRef::familiar),
+    }
+}
+
+fn keep_tag(reference: Option<&ImageRef>, image: Option<&ImageId>) -> Option<String> {
+    let repository = reference?.repository.familiar();
+    Some(format!("{repository}:htui-keep-{}", image?.short()))
+}
+
+/// Returns the tag that holds the goal's image where nothing else on the host does.
+fn hold_tag(wish: &Wish<'_>, reference: Option<&ImageRef>, to: &ImageState) -> Option<String> {
+    match wish.action {
+        Action::Rollback | Action::Pin => keep_tag(reference, to.image_id.as_ref()),
+        Action::Pull | Action::Recreate | Action::Update | Action::Unpin => None,
+    }
+}
+
+fn fetch_reference(wish: &Wish<'_>, reference: Option<&ImageRef>) -> Option<String> {
+    match &wish.goal {
+        Goal::Fetched(image) => Some(format!(
+            "{}@{}",
+            reference?.repository.familiar(),
+            image.top
+        )),
+        Goal::Tag(_) | Goal::Held(_) | Goal::Nowhere(_) => None,
+    }
+}
+
+/// Describes the image that the action leads to.
+fn goal_state(wish: &Wish<'_>, known: &Known<'_>, service_tag: &str) -> ImageState {
+    let reference = known.reference.to_owned();
+    match &wish.goal {
+        Goal::Tag(Some(image)) | Goal::Fetched(image) => {
+            of_remote(reference, image, known.observation.engine.store)
+        }
+        Goal::Tag(None) => {
+            // What the tag names is what runs, or what the host holds under it.
+            let held = service_tag
+                .parse::<ImageRef>()
+                .ok()
+                .and_then(|tag| known.observation.image_of_tag(&tag));
+            match (wish.action, held) {
+                (Action::Recreate, Some(held)) => of_held(reference, held, known),
+                _ => known.running.clone(),
+            }
+        }
+        Goal::Held(image) => of_held(reference, image, known),
+        Goal::Nowhere(_) => ImageState {
+            reference,
+            digest: None,
+            manifest: None,
+            image_id: None,
+            created: None,
+            revision: None,
+        },
+    }
+}
+
+fn of_remote(reference: String, image: &RemoteImage, store: ImageStore) -> ImageState {
+    ImageState {
+        reference,
+        digest: Some(image.top.clone()),
+        manifest: Some(image.manifest.clone()),
+        image_id: Some(match store {
+            ImageStore::Graph => ImageId(image.config.digest().clone()),
+            ImageStore::Containerd => ImageId(image.top.digest().clone()),
+        }),
+        created: image.created,
+        revision: image.revision.clone(),
+    }
+}
+
+fn of_held(reference: String, image: &ImageFacts, known: &Known<'_>) -> ImageState {
+    let repository = reference
+        .parse::<ImageRef>()
+        .map(|reference| reference.repository);
+    let digest = repository
+        .ok()
+        .and_then(|repository| image.digests_in(&repository).next().cloned());
+    let running = known.running.image_id.as_ref() == Some(&image.id);
+    ImageState {
+        reference,
+        digest: digest.or_else(|| match known.observation.engine.store {
+            ImageStore::Containerd => Some(image.id.as_top()),
+            ImageStore::Graph => None,
+        }),
+        manifest: if running {
+            known.running.manifest.clone()
+        } else {
+            None
+        },
+        image_id: Some(image.id.clone()),
+        created: image.created,
+        revision: image.revision.clone(),
+    }
+}
+
+fn premise(dossier: &Dossier) -> Premise {
+    Premise {
+        containers: dossier
+            .containers
+            .iter()
+            .filter_map(|(id, container)| Some((id.clone(), container.image.clone()?)))
+            .collect(),
+        files: dossier.files.clone(),
+    }
+}
+
+fn patience(wish: &Wish<'_>, known: &Known<'_>) -> Patience {
+    let asked = wish
+        .timeout_seconds
+        .unwrap_or(known.settings.timeout.as_secs());
+    let settle = known.settings.settle.as_secs().max(1);
+    // The health check's own time is never cut short.
+    let health = known
+        .dossier
+        .containers
+        .values()
+        .filter_map(|container| container.health_seconds)
+        .max()
+        .unwrap_or(0);
+    Patience {
+        settle_seconds: settle,
+        timeout_seconds: asked.max(health).max(settle + 5),
+    }
+}
+
+fn undone_by(undoer: &Undoer) -> String {
+    undoer.words()
+}
+
+/// Chooses how a rollback or pin is held.
+fn plan_pin(
+    wish: &Wish<'_>,
+    known: &Known<'_>,
+    reference: Option<&ImageRef>,
+    plan: &mut TargetPlan,
+) {
+    let folder = &known.dossier.folder;
+    let service = plan.target.service.as_str();
+    match wish.action {
+        Action::Rollback | Action::Pin => {
+            let image = match (&plan.to.digest, reference, &plan.hold_tag) {
+                (Some(digest), Some(reference), _) => {
+                    format!("{}@{digest}", reference.repository.familiar())
+                }
+                (None, _, Some(tag)) => tag.clone(),
+                _ => return,
+            };
+            let entry = pin::Entry {
+                service: service.to_owned(),
+                image,
+                builds: known
+                    .dossier
+                    .rendered
+                    .as_ref()
+                    .is_some_and(|rendered| rendered.builds),
+            };
+            match pin::set(folder, entry) {
+                Ok(pin) => plan.pin = Some(pin),
+                Err(error) if wish.action == Action::Rollback => plan.warnings.push(format!(
+                    "not pinned, as {error}: the host's own pull, or CI, undoes it"
+                )),
+                Err(error) => plan.blocked = Some(format!("it cannot be pinned: {error}")),
+            }
+        }
+        Action::Unpin => match pin::lift(folder, service) {
+            Ok(Some(pin)) => plan.pin = Some(pin),
+            Ok(None) => plan.blocked = Some("it is not pinned".to_owned()),
+            Err(error) => plan.blocked = Some(error.to_string()),
+        },
+        Action::Pull | Action::Recreate | Action::Update => {}
+    }
+}
+
+/// Lists the commands of the job as they are run, for the plan's reader.
+fn argv(plan: &TargetPlan) -> Vec<Vec<String>> {
+    let words = |base: &[String], rest: &[&str]| -> Vec<String> {
+        base.iter()
+            .cloned()
+            .chain(rest.iter().map(|word| (*word).to_owned()))
+            .collect()
+    };
+    let service = plan.target.service.as_str();
+    let mut list = Vec::new();
+    if let (Some(keep), Some(from)) = (&plan.keep_tag, &plan.from.image_id)
+        && plan.action != Action::Unpin
+    {
+        list.push(words(&plan.docker, &["tag", from.digest().as_str(), keep]));
+    }
+    match plan.action {
+        Action::Pull | Action::Update => list.push(words(&plan.compose, &["pull", service])),
+        Action::Rollback | Action::Pin => {
+            if let Some(fetch) = &plan.fetch_reference {
+                list.push(words(&plan.docker, &["pull", fetch]));
+            }
+            if let (Action::Rollback, None, Some(to)) = (plan.action, &plan.pin, &plan.to.image_id)
+            {
+                list.push(words(
+                    &plan.docker,
+                    &["tag", to.digest().as_str(), &plan.service_tag],
+                ));
+            }
+        }
+        Action::Recreate | Action::Unpin => {}
+    }
+    if plan.recreates() {
+        let mut up = words(&plan.compose, &["up", "-d", "--no-deps", "--pull", "never"]);
+        if plan.action == Action::Recreate {
+            up.push("--force-recreate".to_owned());
+        }
+        if plan.scale > 1 {
+            up.push("--scale".to_owned());
+            up.push(format!("{service}={}", plan.scale));
+        }
+        up.push(service.to_owned());
+        list.push(up);
+        for dependent in &plan.dependents {
+            let rest = [
+                "up",
+                "-d",
+                "--no-deps",
+                "--force-recreate",
+                "--pull",
+                "never",
+                dependent,
+            ];
+            list.push(words(&plan.compose, &rest));
+        }
+    }
+    list
+}
+
+fn undo(plan: &TargetPlan) -> String {
+    let target = &plan.target;
+    match plan.action {
+        Action::Pull => "nothing to undo: what runs is untouched".to_owned(),
+        Action::Pin => format!("homelab-tui unpin {target}"),
+        Action::Unpin => format!("homelab-tui pin {target}"),
+        Action::Recreate | Action::Update => format!(
+            "on failure {} is put back and proven; later: homelab-tui rollback {target}",
+            plan.from
+                .image_id
+                .as_ref()
+                .map_or("the former image", ImageId::short)
+        ),
+        Action::Rollback if plan.pin.is_some() => {
+            format!("homelab-tui unpin {target}, then homelab-tui update {target}")
+        }
+        Action::Rollback => format!("homelab-tui update {target}"),
+    }
+}
+
+fn warn(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) {
+    let dossier = known.dossier;
+    if let (Some(label), Some(own)) = (known.compose_label, &dossier.compose_version)
+        && label != own
+    {
+        plan.warnings
+            .push(format!("started by compose {label}, the host has {own}"));
+    }
+    if !dossier.lock_is_shared {
+        plan.warnings.push(
+            "/run/lock is not writable: other logins of this host are not kept out".to_owned(),
+        );
+    }
+    if plan.recreates() {
+        let data: Vec<&str> = dossier
+            .containers
+            .values()
+            .flat_map(|container| container.data.iter().map(String::as_str))
+            .collect();
+        if wish.action == Action::Rollback && !data.is_empty() {
+            plan.warnings.push(format!(
+                "data stays as the newer image left it: {}",
+                data.join(", ")
+            ));
+        }
+    }
+    let policy = dossier
+        .rendered
+        .as_ref()
+        .and_then(|rendered| rendered.pull_policy.as_deref());
+    if policy == Some("always") && wish.action != Action::Unpin {
+        plan.warnings.push(
+            "pull_policy: always: without the registry the host's own `up` cannot start it"
+                .to_owned(),
+        );
+    }
+    if matches!(wish.goal, Goal::Tag(None)) && matches!(wish.action, Action::Recreate) {
+        plan.warnings
+            .push("with what the host holds; the registry is not asked".to_owned());
+    }
+}
+
+/// Says why the plan may not run, if it may not.
+fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
+    let dossier = known.dossier;
+    if let Some(why) = known.not_compose {
+        return Some(why.to_owned());
+    }
+    if let Some(already) = plan.blocked.take() {
+        return Some(already);
+    }
+    if let Goal::Nowhere(why) = &wish.goal {
+        return Some(why.clone());
+    }
+    if known
+        .compose_label
+        .is_some_and(|version| version.starts_with("1."))
+    {
+        return Some("started by compose v1, which is observed only: another compose would recreate the whole project".to_owned());
+    }
+    let Some(version) = &dossier.compose_version else {
+        return Some("the host has no docker compose (v2.20 or later)".to_owned());
+    };
+    if !recent_enough(version) {
+        return Some(format!(
+            "the host's docker compose is {version}; 2.20 or later is needed"
+        ));
+    }
+    if let Some(why) = &dossier.unreadable {
+        return Some(format!(
+            "the project's files cannot be rendered on the host: {why}"
+        ));
+    }
+    if let Some(lock) = dossier.lock.as_ref().filter(|lock| lock.alive) {
+        return Some(format!(
+            "{} has been at work on it since {} (job {})",
+            lock.who, lock.since, lock.job
+        ));
+    }
+    if let Some(other) = &dossier.at_work {
+        return Some(format!("somebody else is at work on this project: {other}"));
+    }
+    if dossier.kills_processes && dossier.outlive.is_none() {
+        return Some(
+            "this host ends a login's processes at its end (KillUserProcesses) and offers no way around: enable lingering with `loginctl enable-linger`".to_owned(),
+        );
+    }
+    if dossier.containers.is_empty() {
+        return Some("it has no container".to_owned());
+    }
+    let Some(rendered) = &dossier.rendered else {
+        return Some("the files no longer have this service".to_owned());
+    };
+    if matches!(wish.action, Action::Pull | Action::Update) {
+        if let Some(reference) = known.reference.parse::<ImageRef>().ok()
+            && matches!(reference.pointer, Pointer::Digest { .. })
+        {
+            return Some(
+                "it runs by digest: there is nothing newer to follow; change the file, or unpin"
+                    .to_owned(),
+            );
+        }
+        if rendered.builds && matches!(wish.goal, Goal::Tag(None)) && plan.from.digest.is_none() {
+            return Some("the image is built here; there is nothing to pull".to_owned());
+        }
+    }
+    if wish.action == Action::Recreate && plan.to.image_id.is_none() {
+        return Some(format!(
+            "the host holds no image {}; pull it first",
+            plan.service_tag
+        ));
+    }
+    if let Some(why) = too_full(known, plan) {
+        return Some(why);
+    }
+    if plan.recreates() {
+        return guarded(wish, known, plan);
+    }
+    None
+}
+
+/// Holds the plan to changing nothing but the image.
+fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
+    let dossier = known.dossier;
+    let rendered = dossier.rendered.as_ref()?;
+    let same_image = rendered.shape.image == known.reference;
+    if same_image && dossier.hash.is_some() && dossier.hash.as_deref() == known.config_hash {
+        return None;
+    }
+    let mut found: Vec<Difference> = Vec::new();
+    for container in dossier.containers.values() {
+        for difference in guard::differences(&container.shape, &rendered.shape, &container.defaults)
+        {
+            if !found.contains(&difference) {
+                found.push(difference);
+            }
+        }
+    }
+    // A pin of ours changes the image on purpose.
+    if plan.pin.is_some()
+        || dossier.folder.own_override.is_some()
+        || dossier.folder.own_pin_file.is_some()
+    {
+        found.retain(|difference| difference.key != "image");
+    }
+    if found.is_empty() {
+        let hash_is_telling = same_image
+            && dossier.hash.is_some()
+            && known.config_hash.is_some()
+            && known.compose_label == dossier.compose_version.as_deref();
+        return hash_is_telling.then(|| {
+            "the files were changed since it was started: a recreate would bring more than the image (see config)".to_owned()
+        });
+    }
+    let words: Vec<String> = found.iter().map(Difference::words).collect();
+    if wish.take_environment {
+        let given: Vec<&super::dossier::Variable> = rendered.variables.iter().collect();
+        let unsolved: Vec<&str> = given
+            .iter()
+            .filter(|variable| variable.value.is_none())
+            .map(|variable| variable.name.as_str())
+            .collect();
+        if !given.is_empty() && unsolved.is_empty() {
+            if dossier.kills_processes {
+                return Some(
+                    "values cannot be handed over on this host, as jobs there need systemd-run"
+                        .to_owned(),
+                );
+            }
+            plan.taken_over = given.iter().map(|variable| variable.name.clone()).collect();
+            return None;
+        }
+        return Some(format!(
+            "{}; the running container does not show clearly what {} was",
+            words.join(", "),
+            if unsolved.is_empty() {
+                "given".to_owned()
+            } else {
+                unsolved.join(", ")
+            }
+        ));
+    }
+    let names: Vec<&str> = rendered
+        .variables
+        .iter()
+        .map(|variable| variable.name.as_str())
+        .collect();
+    Some(if names.is_empty() {
+        format!(
+            "a recreate would change more than the image: {}",
+            words.join(", ")
+        )
+    } else {
+        format!(
+            "{} were given by whoever deployed and are not on this host: {}; --take-environment takes them over from the running container",
+            names.join(", "),
+            words.join(", ")
+        )
+    })
+}
+
+/// Tells whether there is room for what is fetched and unpacked; layers unpack to about twice their size and more.
+fn too_full(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
+    let (free, fetch) = (known.dossier.free_bytes?, plan.fetch_bytes?);
+    let wanted = fetch.saturating_mul(3);
+    (fetch > 0 && free < wanted).then(|| {
+        format!(
+            "the engine's disk has {} free; fetching {} needs about {} with what is unpacked",
+            crate::core::age::bytes(free),
+            crate::core::age::bytes(fetch),
+            crate::core::age::bytes(wanted)
+        )
+    })
+}
+
+/// Tells whether a compose version has all verbs that jobs use.
+fn recent_enough(version: &str) -> bool {
+    let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
+    let mut number = || {
+        parts
+            .next()
+            .and_then(|part| part.parse::<u32>().ok())
+            .unwrap_or(0)
+    };
+    let (major, minor) = (number(), number());
+    major > 2 || (major == 2 && minor >= 20)
+}
+
+/// Finds the image on the host that a text names: a tag, a digest, an Id's beginning, a revision's beginning.
+pub fn held<'a>(
+    observation: &'a Observation,
+    reference: &ImageRef,
+    wanted: &str,
+) -> Result<Option<&'a ImageFacts>, String> {
+    let own: Vec<&ImageFacts> = observation
+        .images
+        .values()
+        .filter(|image| {
+            image
+                .tags
+                .iter()
+                .any(|tag| tag.repository == reference.repository)
+                || image.digests_in(&reference.repository).next().is_some()
+        })
+        .collect();
+    let by_tag = own
+        .iter()
+        .find(|image| image.tags.contains(&reference.with_tag(wanted)));
+    if let Some(image) = by_tag {
+        return Ok(Some(image));
+    }
+    let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+    let begins = |digest: &str| {
+        hex.len() >= 7
+            && digest
+                .strip_prefix("sha256:")
+                .is_some_and(|own| own.starts_with(hex))
+    };
+    let mut matching: BTreeMap<&ImageId, &ImageFacts> = BTreeMap::new();
+    for image in own {
+        let by_digest = image
+            .digests_in(&reference.repository)
+            .any(|digest: &TopDigest| begins(digest.digest().as_str()));
+        let by_revision = hex.len() >= 4
+            && image
+                .revision
+                .as_deref()
+                .is_some_and(|revision| revision.starts_with(hex));
+        if by_digest || begins(image.id.digest().as_str()) || by_revision {
+            matching.insert(&image.id, image);
+        }
+    }
+    match matching.len() {
+        0 => Ok(None),
+        1 => Ok(matching.into_values().next()),
+        many => Err(format!(
+            "{wanted} names {many} images on the host; give more of it"
+        )),
+    }
+}
