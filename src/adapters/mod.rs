@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod engine;
 pub mod files;
 pub mod hosts;
+pub mod jobs;
 pub mod log;
 pub mod memory;
 pub mod paths;

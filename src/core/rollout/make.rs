@@ -87,7 +87,7 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
         },
         folder,
         argv: Vec::new(),
-        compose: compose(known),
+        compose: compose(known, wish.target.project.as_str()),
         docker: known.docker.to_vec(),
         fetch_reference: fetch_reference(wish, reference.as_ref()),
         hold_tag: hold_tag(wish, reference.as_ref(), &to),
@@ -123,9 +123,11 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
     plan
 }
 
-fn compose(known: &Known<'_>) -> Vec<String> {
+fn compose(known: &Known<'_>, project: &str) -> Vec<String> {
     let mut argv = known.docker.to_vec();
     argv.push("compose".to_owned());
+    argv.push("-p".to_owned());
+    argv.push(project.to_owned());
     let Some(recipe) = known.recipe else {
         return argv;
     };

@@ -11,6 +11,8 @@ pub struct Found {
     /// The unit's or the file's name.
     pub name: String,
     pub text: String,
+    /// How often it runs, as its timer says it.
+    pub every: Option<String>,
     pub next: Option<Timestamp>,
     pub last: Option<Timestamp>,
     /// The last run's result in systemd's words.
@@ -36,6 +38,7 @@ pub struct Undoer {
     pub by_force: bool,
     /// Whether a failure of it would look like success.
     pub hides_failure: bool,
+    pub every: Option<String>,
     pub next: Option<Timestamp>,
     pub last: Option<Timestamp>,
     pub result: Option<String>,
@@ -107,6 +110,7 @@ pub fn acts_on(found: &Found, folder: &str, files: &[String]) -> Option<Undoer> 
                 || end.ends_with("|| exit 0")
                 || command.starts_with('-')
         }),
+        every: found.every.clone(),
         next: found.next,
         last: found.last,
         result: found.result.clone(),
@@ -125,6 +129,12 @@ impl Undoer {
         let mut words = format!("{} {does} this project", self.name);
         if self.by_force {
             words.push_str(", even where nothing changed");
+        }
+        if let Some(every) = &self.every {
+            words.push_str(&format!(" ({every})"));
+        }
+        if let Some(result) = self.result.as_deref().filter(|result| *result != "success") {
+            words.push_str(&format!("; its last run ended with {result}"));
         }
         if self.hides_failure {
             words.push_str("; its failures look like success");
@@ -203,6 +213,7 @@ mod tests {
             kind: Kind::Service,
             name: "minecraft-update.service".to_owned(),
             text: text.to_owned(),
+            every: None,
             next: None,
             last: None,
             result: None,

@@ -1,0 +1,388 @@
+//! One look at a host for a plan: a script that only reads, and its output as facts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::super::hosts::HostSession;
+use super::super::shell::{Limits, Place, join, quote};
+use super::{shape, variables};
+use crate::core::files::{FilesState, Recipe};
+use crate::core::names::{ContainerId, ProjectName, ServiceName};
+use crate::core::rollout::dossier::{Dossier, LockOwner};
+use crate::core::rollout::pin::{
+    BLOCK_BEGIN, BLOCK_END, DEFAULT_NAMES, EnvFile, MARKER, OVERRIDE_FILE, OVERRIDE_NAMES, PIN_FILE,
+};
+use crate::core::rollout::undo::{self, Found, Kind};
+use crate::core::text::clean_within;
+
+const LIMITS: Limits = Limits {
+    time: Duration::from_secs(90),
+    bytes: 16 << 20,
+};
+const NEXT: &str = "homelab-tui-next";
+
+/// Looks at a service and its host.
+///
+/// # Errors
+/// Says why the host could not be looked at.
+pub async fn dossier(
+    session: &HostSession,
+    docker: &[String],
+    project: &ProjectName,
+    service: &ServiceName,
+    recipe: &Recipe,
+) -> Result<Dossier, String> {
+    let Some(place) = session.place() else {
+        return Err(
+            "scripts cannot be run on this host: it is reached by its engine alone".to_owned(),
+        );
+    };
+    let mut dossier = Dossier::default();
+    match session.render(recipe, project).await {
+        FilesState::Rendered(rendered) => {
+            dossier.compose_version = Some(rendered.compose_version);
+            let own = rendered.services.get(service.as_str());
+            dossier.hash = own.and_then(|own| own.hash.clone());
+        }
+        FilesState::Unreadable(why) => {
+            dossier.unreadable = Some(why);
+            dossier.compose_version = Some("2.20".to_owned());
+        }
+        FilesState::Unknown(why) => return Err(why),
+    }
+    let sections = read(place, &script(docker, project, service, recipe)).await?;
+    fill(&mut dossier, &sections, service, recipe);
+    Ok(dossier)
+}
+
+async fn read(place: &Place, script: &str) -> Result<BTreeMap<String, String>, String> {
+    let outcome = place
+        .run(script, LIMITS)
+        .await
+        .map_err(|error| error.to_string())?;
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let mut sections = BTreeMap::new();
+    for part in format!("\n{stdout}").split(&format!("\n{NEXT} ")).skip(1) {
+        let (name, body) = part.split_once('\n').unwrap_or((part, ""));
+        sections.insert(name.to_owned(), body.to_owned());
+    }
+    if sections.is_empty() {
+        return Err(format!(
+            "the host gave no answer: {}",
+            clean_within(outcome.stderr.trim(), 200)
+        ));
+    }
+    Ok(sections)
+}
+
+/// Names the files as they were named when the project was started: not at all where compose finds them itself.
+pub fn file_arguments(recipe: &Recipe) -> Vec<String> {
+    let names: Vec<&str> = recipe
+        .config_files
+        .iter()
+        .map(|file| relative(&recipe.working_dir, file))
+        .filter(|name| *name != PIN_FILE)
+        .collect();
+    let found_by_itself = match names.as_slice() {
+        [one] => DEFAULT_NAMES.contains(one),
+        [one, two] => DEFAULT_NAMES.contains(one) && OVERRIDE_NAMES.contains(two),
+        _ => false,
+    };
+    if found_by_itself {
+        return Vec::new();
+    }
+    names
+        .iter()
+        .flat_map(|name| ["-f".to_owned(), (*name).to_owned()])
+        .collect()
+}
+
+fn relative<'a>(folder: &str, file: &'a str) -> &'a str {
+    file.strip_prefix(folder.trim_end_matches('/'))
+        .and_then(|rest| rest.strip_prefix('/'))
+        .unwrap_or(file)
+}
+
+fn script(
+    docker: &[String],
+    project: &ProjectName,
+    service: &ServiceName,
+    recipe: &Recipe,
+) -> String {
+    let folder = quote(&recipe.working_dir);
+    let docker = join(docker);
+    let mut compose = format!("{docker} compose -p {}", quote(project.as_str()));
+    for word in file_arguments(recipe) {
+        compose.push(' ');
+        compose.push_str(&quote(&word));
+    }
+    if let Some(file) = &recipe.environment_file {
+        compose.push_str(&format!(" --env-file {}", quote(file)));
+    }
+    let mut files: Vec<String> = recipe.config_files.clone();
+    for name in OVERRIDE_NAMES.iter().chain(&[".env"]) {
+        files.push(format!(
+            "{}/{name}",
+            recipe.working_dir.trim_end_matches('/')
+        ));
+    }
+    files.extend(recipe.environment_file.clone());
+    files.sort();
+    files.dedup();
+    let files = join(&files);
+    let overrides = join(&OVERRIDE_NAMES);
+    let project = quote(project.as_str());
+    let service = quote(service.as_str());
+    let marker = quote(MARKER);
+    let (begin, end) = (quote(BLOCK_BEGIN), quote(BLOCK_END));
+    format!(
+        r##"N() {{ echo; echo "{NEXT} $1"; }}
+N user; id -un; hostname
+cd {folder} || exit 0
+N config; {compose} config --format json 2>/dev/null
+N raw; {compose} config --no-interpolate --format json 2>/dev/null
+ids=$({docker} ps -aq --no-trunc --filter label=com.docker.compose.project={project} --filter label=com.docker.compose.service={service} --filter label=com.docker.compose.oneoff=False)
+N containers; [ -z "$ids" ] || {docker} inspect $ids
+N images; [ -z "$ids" ] || {docker} image inspect $({docker} inspect -f '{{{{.Image}}}}' $ids | sort -u) 2>/dev/null
+N files; for f in {files}; do if [ -e "$f" ]; then printf '%s %s\n' "$(sha256sum "$f" 2>/dev/null | cut -d' ' -f1)" "$f"; else printf 'absent %s\n' "$f"; fi; done
+N overrides; for f in {overrides}; do [ ! -e "$f" ] || {{ if [ "$(head -n 1 "$f")" = {marker} ]; then echo "own $f"; else echo "user $f"; fi; }}; done
+N ownoverride; [ ! -e {OVERRIDE_FILE} ] || [ "$(head -n 1 {OVERRIDE_FILE})" != {marker} ] || cat {OVERRIDE_FILE}
+N ownpin; [ ! -e {PIN_FILE} ] || cat {PIN_FILE}
+N env; if [ -e .env ]; then echo there
+grep -qxF {begin} .env && grep -qxF {end} .env && echo block
+sed '/^# homelab-tui pin begin$/,/^# homelab-tui pin end$/d' .env | grep -Eq '^[[:space:]]*(export[[:space:]]+)?COMPOSE_FILE[[:space:]]*=' && echo sets
+sed -n 's/^[[:space:]]*COMPOSE_PATH_SEPARATOR=/separator /p' .env | tail -n 1
+[ -s .env ] && [ -n "$(tail -c 1 .env)" ] && echo open
+fi
+N composefile; [ -z "${{COMPOSE_FILE:-}}" ] || echo set
+N lock; for l in /run/lock/homelab-tui.{project} "$HOME/.local/state/homelab-tui/host/locks/"{project}; do if [ -r "$l/owner" ]; then cat "$l/owner"
+read -r pid boot start <"$l/owner"
+[ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && [ "$(sed 's/.*) //' /proc/$pid/stat 2>/dev/null | cut -d' ' -f20)" = "$start" ] && echo alive; break; fi; done
+N lockable; [ -d /run/lock ] && [ -w /run/lock ] && echo yes
+N logind; cat /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf /run/systemd/logind.conf.d/*.conf 2>/dev/null | grep -E '^ *KillUserProcesses *='
+N outlive; [ -d /run/systemd/system ] && command -v systemd-run >/dev/null && {{ [ "$(id -u)" = 0 ] && echo root; [ -e "/var/lib/systemd/linger/$(id -un)" ] && echo linger; }}
+N free; r=$({docker} info -f '{{{{.DockerRootDir}}}}' 2>/dev/null); [ -z "$r" ] || df -Pk "$r" 2>/dev/null | tail -n 1
+N timers; systemctl list-timers --all --output=json 2>/dev/null
+N units; for f in /etc/systemd/system/*.service /usr/local/lib/systemd/system/*.service /run/systemd/system/*.service "$HOME"/.config/systemd/user/*.service /home/*/.config/systemd/user/*.service; do
+[ -r "$f" ] && grep -q 'docker' "$f" 2>/dev/null || continue
+n=$(basename "$f" .service); echo "unit $n.service"
+grep -E '^(Exec[A-Za-z]*|WorkingDirectory|User)=' "$f" | cut -c1-2000
+grep -hE '^On[A-Za-z]*=' "$(dirname "$f")/$n.timer" 2>/dev/null | sed 's/^/timer /'
+systemctl show -p Result "$n.service" 2>/dev/null | sed 's/^/shown /'
+for w in $(grep -E '^ExecStart=' "$f" | sed 's/^ExecStart=[-@:+!]*//' | cut -d' ' -f1); do case $w in /*) if [ -f "$w" ] && [ "$(head -c 2 "$w")" = '#!' ]; then head -c 20000 "$w" | grep -E 'docker|cd ' | sed 's/^/ExecScript=/' | cut -c1-2000; fi ;; esac; done
+done
+N cron; for f in /etc/crontab /etc/cron.d/* /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/* /var/spool/cron/crontabs/*; do
+[ -f "$f" ] && [ -r "$f" ] && grep -q docker "$f" 2>/dev/null || continue
+echo "cron $f"; grep -E 'docker|cd ' "$f" | head -c 20000
+done
+if crontab -l 2>/dev/null | grep -q docker; then echo "cron crontab of $(id -un)"; crontab -l | grep docker | cut -c1-2000; fi
+N work; here=$(pwd -P); for p in /proc/[0-9]*; do w=$(tr '\000' ' ' <"$p/cmdline" 2>/dev/null) || continue
+case $w in *docker*compose*\ up*|*docker*compose*\ down*|*docker*compose*\ pull*|*docker*compose*\ build*) [ "$(readlink "$p/cwd" 2>/dev/null)" = "$here" ] && {{ echo "$w" | cut -c1-200; break; }} ;; esac; done
+N end
+"##
+    )
+}
+
+fn fill(
+    dossier: &mut Dossier,
+    sections: &BTreeMap<String, String>,
+    service: &ServiceName,
+    recipe: &Recipe,
+) {
+    let section = |name: &str| sections.get(name).map_or("", String::as_str).trim();
+    let lines = |name: &str| {
+        sections
+            .get(name)
+            .map_or("", String::as_str)
+            .lines()
+            .map(str::trim)
+    };
+    dossier.user = clean_within(section("user").lines().next().unwrap_or_default(), 64);
+    let json = |name: &str| serde_json::from_str::<Value>(section(name)).unwrap_or(Value::Null);
+    let images = json("images");
+    let image_of = |id: &str| {
+        images.as_array().and_then(|list| {
+            list.iter()
+                .find(|image| image.get("Id").and_then(Value::as_str) == Some(id))
+        })
+    };
+    if let Some(containers) = json("containers").as_array() {
+        for container in containers {
+            let Some(id) = container.get("Id").and_then(Value::as_str) else {
+                continue;
+            };
+            let image = container
+                .get("Image")
+                .and_then(Value::as_str)
+                .and_then(image_of);
+            dossier
+                .containers
+                .insert(ContainerId::from(id), shape::running(container, image));
+        }
+    }
+    let config = json("config");
+    dossier.rendered = shape::rendered(&config, service.as_str());
+    dossier.dependents = shape::dependents(&config, service.as_str());
+    if let (Some(rendered), Some(running)) =
+        (&mut dossier.rendered, dossier.containers.values().next())
+    {
+        let raw = json("raw");
+        rendered.variables =
+            variables::find(&raw, service.as_str(), &rendered.shape, &running.shape);
+    }
+    if config.is_null() && dossier.unreadable.is_none() {
+        dossier.unreadable = Some("docker compose gave no rendering".to_owned());
+    }
+    for line in lines("files") {
+        if let Some((hash, path)) = line.split_once(' ') {
+            let hash = (hash != "absent").then(|| hash.to_owned());
+            dossier.files.insert(path.to_owned(), hash);
+        }
+    }
+    fill_folder(dossier, sections, recipe);
+    dossier.lock = lock(section("lock"));
+    dossier.lock_is_shared = section("lockable") == "yes";
+    dossier.kills_processes = lines("logind").next_back().is_some_and(|line| {
+        let value = line
+            .rsplit('=')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        matches!(value.as_str(), "yes" | "true" | "1" | "on")
+    });
+    dossier.outlive = match section("outlive") {
+        "" => None,
+        text if text.contains("root") => {
+            Some(vec!["systemd-run".to_owned(), "--collect".to_owned()])
+        }
+        _ => Some(vec![
+            "systemd-run".to_owned(),
+            "--user".to_owned(),
+            "--collect".to_owned(),
+        ]),
+    };
+    dossier.free_bytes = section("free")
+        .split_whitespace()
+        .nth(3)
+        .and_then(|kilobytes| kilobytes.parse::<u64>().ok())
+        .map(|kilobytes| kilobytes.saturating_mul(1024));
+    dossier.at_work = Some(section("work"))
+        .filter(|words| !words.is_empty())
+        .map(|words| clean_within(words, 200));
+    dossier.found = found(sections);
+    dossier.undoers = dossier
+        .found
+        .iter()
+        .filter_map(|found| undo::acts_on(found, &recipe.working_dir, &recipe.config_files))
+        .collect();
+}
+
+fn fill_folder(dossier: &mut Dossier, sections: &BTreeMap<String, String>, recipe: &Recipe) {
+    let lines = |name: &str| {
+        sections
+            .get(name)
+            .map_or("", String::as_str)
+            .lines()
+            .map(str::trim)
+    };
+    // Texts of ours are kept with every byte; the marker line between sections added one line end.
+    let own = |name: &str| {
+        let body = sections.get(name)?;
+        let body = body.strip_suffix('\n').unwrap_or(body);
+        (!body.is_empty()).then(|| format!("{}\n", body.trim_end_matches('\n')))
+    };
+    let folder = &mut dossier.folder;
+    folder.config_files = recipe
+        .config_files
+        .iter()
+        .map(|file| relative(&recipe.working_dir, file).to_owned())
+        .collect();
+    folder.own_override = own("ownoverride");
+    folder.own_pin_file = own("ownpin");
+    folder.user_override = lines("overrides")
+        .filter_map(|line| line.strip_prefix("user "))
+        .map(str::to_owned)
+        .next();
+    folder.other_env_file = recipe.environment_file.is_some();
+    folder.compose_file_in_environment = lines("composefile").any(|line| line == "set");
+    let has = |word: &str| lines("env").any(|line| line == word);
+    folder.env_file = has("there").then(|| EnvFile {
+        has_block: has("block"),
+        sets_compose_file: has("sets"),
+        separator: lines("env")
+            .filter_map(|line| line.strip_prefix("separator "))
+            .map(|text| text.trim_matches(['"', '\'']).to_owned())
+            .find(|text| !text.is_empty()),
+        open_end: has("open"),
+    });
+}
+
+fn lock(text: &str) -> Option<LockOwner> {
+    let mut lines = text.lines();
+    lines.next()?;
+    let kept = |line: Option<&str>| clean_within(line.unwrap_or_default(), 80);
+    Some(LockOwner {
+        who: kept(lines.next()),
+        since: kept(lines.next()),
+        job: kept(lines.next()),
+        alive: lines.next() == Some("alive"),
+    })
+}
+
+fn found(sections: &BTreeMap<String, String>) -> Vec<Found> {
+    let body = |name: &str| sections.get(name).map_or("", String::as_str);
+    let timers: Value = serde_json::from_str(body("timers").trim()).unwrap_or(Value::Null);
+    let mut list: Vec<Found> = Vec::new();
+    let begin = |kind, name: &str| Found {
+        kind,
+        name: clean_within(name, 120),
+        text: String::new(),
+        every: None,
+        next: None,
+        last: None,
+        result: None,
+    };
+    for line in body("units").lines() {
+        if let Some(name) = line.strip_prefix("unit ") {
+            let mut found = begin(Kind::Service, name);
+            let timer = timers.as_array().and_then(|list| {
+                list.iter()
+                    .find(|timer| timer.get("activates").and_then(Value::as_str) == Some(name))
+            });
+            let moment = |key: &str| {
+                let micros = timer?.get(key)?.as_i64().filter(|micros| *micros > 0)?;
+                Timestamp::from_microsecond(micros).ok()
+            };
+            (found.next, found.last) = (moment("next"), moment("last"));
+            list.push(found);
+        } else if let Some(found) = list.last_mut() {
+            if let Some(when) = line.strip_prefix("timer ") {
+                let when = clean_within(when, 80);
+                found.every = Some(match found.every.take() {
+                    Some(other) => format!("{other}, {when}"),
+                    None => when,
+                });
+            } else if let Some(result) = line.strip_prefix("shown Result=") {
+                found.result = Some(clean_within(result, 40));
+            } else {
+                found.text.push_str(line);
+                found.text.push('\n');
+            }
+        }
+    }
+    let mut crons: Vec<Found> = Vec::new();
+    for line in body("cron").lines() {
+        if let Some(name) = line.strip_prefix("cron ") {
+            crons.push(begin(Kind::Cron, name));
+        } else if let Some(found) = crons.last_mut() {
+            found.text.push_str(line);
+            found.text.push('\n');
+        }
+    }
+    list.extend(crons);
+    list
+}

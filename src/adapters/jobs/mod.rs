@@ -1,0 +1,13 @@
+//! Changes on a host: the look that a plan needs, and jobs that run there by themselves.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `gather` | one look for a plan: files, containers, lock, room, updaters |
+//! | `shape` | compose's and docker's JSON as shapes that can be compared |
+//! | `variables` | what only the deploying shell had, told from the running container |
+//! | `run` | jobs put on the host, followed, listed, cancelled |
+
+pub mod gather;
+pub mod run;
+mod shape;
+mod variables;

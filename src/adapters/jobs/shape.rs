@@ -1,0 +1,346 @@
+//! Compose's rendering and docker's inspection as shapes without wire types.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::core::rollout::dossier::{Rendered, RunningContainer};
+use crate::core::rollout::guard::{Hidden, ImageDefaults, Shape};
+
+/// Reads one service of a rendered project.
+pub fn rendered(config: &Value, service: &str) -> Option<Rendered> {
+    let own = config.get("services")?.get(service)?;
+    let mut shape = Shape {
+        image: text(own, "image").unwrap_or_default(),
+        environment: pairs(own.get("environment")),
+        command: words(own.get("command")),
+        entrypoint: words(own.get("entrypoint")),
+        labels: pairs(own.get("labels")),
+        restart: text(own, "restart"),
+        user: text(own, "user"),
+        hostname: text(own, "hostname"),
+        network_mode: text(own, "network_mode").filter(|mode| !mode.contains(':')),
+        ..Shape::default()
+    };
+    for port in list(own.get("ports")) {
+        let target = port.get("target").and_then(Value::as_u64).unwrap_or(0);
+        let published = scalar(port.get("published")).unwrap_or_default();
+        let address = text(port, "host_ip").unwrap_or_default();
+        let protocol = text(port, "protocol").unwrap_or_else(|| "tcp".to_owned());
+        // A port without a published one gets another number with each start.
+        if !published.is_empty() && !published.contains('-') {
+            shape.ports.insert(port_words(
+                &address,
+                &published,
+                &format!("{target}/{protocol}"),
+            ));
+        }
+    }
+    for volume in list(own.get("volumes")) {
+        let Some(target) = text(volume, "target") else {
+            continue;
+        };
+        let source = text(volume, "source");
+        let read_only = volume
+            .get("read_only")
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
+        let source = match (text(volume, "type").as_deref(), source) {
+            (Some("volume"), Some(name)) => Some(named(config, "volumes", &name).unwrap_or(name)),
+            (Some("bind"), Some(path)) => Some(path),
+            // Anonymous volumes and memory have no name that could differ.
+            _ => None,
+        };
+        if let Some(source) = source {
+            shape
+                .mounts
+                .insert(mount_words(&source, &target, read_only));
+        }
+    }
+    if text(own, "network_mode").is_none() {
+        let names: Vec<String> = match own.get("networks") {
+            Some(Value::Object(map)) => map.keys().cloned().collect(),
+            Some(Value::Array(list)) => list
+                .iter()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
+            _ => vec!["default".to_owned()],
+        };
+        for name in names {
+            shape
+                .networks
+                .insert(named(config, "networks", &name).unwrap_or(name));
+        }
+    }
+    let scale = own
+        .get("deploy")
+        .and_then(|deploy| deploy.get("replicas"))
+        .or_else(|| own.get("scale"))
+        .and_then(Value::as_u64)
+        .and_then(|count| usize::try_from(count).ok());
+    Some(Rendered {
+        builds: own.get("build").is_some_and(|build| !build.is_null()),
+        pull_policy: text(own, "pull_policy"),
+        scale,
+        variables: Vec::new(),
+        shape,
+    })
+}
+
+/// Returns the services whose network is the service's.
+pub fn dependents(config: &Value, service: &str) -> Vec<String> {
+    let wanted = format!("service:{service}");
+    let Some(services) = config.get("services").and_then(Value::as_object) else {
+        return Vec::new();
+    };
+    services
+        .iter()
+        .filter(|(_, own)| text(own, "network_mode").as_deref() == Some(wanted.as_str()))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+/// Reads one container as inspect shows it, with what its image brings.
+pub fn running(container: &Value, image: Option<&Value>) -> RunningContainer {
+    let config = container.get("Config").unwrap_or(&Value::Null);
+    let host = container.get("HostConfig").unwrap_or(&Value::Null);
+    let state = container.get("State").unwrap_or(&Value::Null);
+    let mut shape = Shape {
+        image: text(config, "Image").unwrap_or_default(),
+        environment: pairs(config.get("Env")),
+        command: words(config.get("Cmd")),
+        entrypoint: words(config.get("Entrypoint")),
+        labels: pairs(config.get("Labels")),
+        restart: host.get("RestartPolicy").map(restart),
+        user: text(config, "User"),
+        hostname: text(config, "Hostname"),
+        network_mode: text(host, "NetworkMode").filter(|mode| mode == "host" || mode == "none"),
+        ..Shape::default()
+    };
+    if let Some(ports) = host.get("PortBindings").and_then(Value::as_object) {
+        for (inner, bindings) in ports {
+            for binding in list(Some(bindings)) {
+                let published = text(binding, "HostPort").unwrap_or_default();
+                let address = text(binding, "HostIp").unwrap_or_default();
+                if !published.is_empty() {
+                    shape.ports.insert(port_words(&address, &published, inner));
+                }
+            }
+        }
+    }
+    let mut data = BTreeSet::new();
+    for mount in list(container.get("Mounts")) {
+        let Some(target) = text(mount, "Destination") else {
+            continue;
+        };
+        let writable = mount.get("RW").and_then(Value::as_bool).unwrap_or(true);
+        let name = text(mount, "Name").filter(|name| !is_anonymous(name));
+        let source = match text(mount, "Type").as_deref() {
+            Some("volume") => name,
+            Some("bind") => text(mount, "Source"),
+            _ => None,
+        };
+        if let Some(source) = source {
+            if writable {
+                data.insert(source.clone());
+            }
+            shape
+                .mounts
+                .insert(mount_words(&source, &target, !writable));
+        }
+    }
+    let mode = text(host, "NetworkMode").unwrap_or_default();
+    if !mode.starts_with("container:")
+        && mode != "host"
+        && mode != "none"
+        && let Some(networks) = container
+            .get("NetworkSettings")
+            .and_then(|settings| settings.get("Networks"))
+            .and_then(Value::as_object)
+    {
+        shape.networks = networks.keys().cloned().collect();
+    }
+    let image_config = image
+        .and_then(|image| image.get("Config"))
+        .unwrap_or(&Value::Null);
+    let code = state.get("ExitCode").and_then(Value::as_i64);
+    RunningContainer {
+        image: text(container, "Image").and_then(|id| id.parse().ok()),
+        defaults: ImageDefaults {
+            environment: pairs(image_config.get("Env")),
+            labels: pairs(image_config.get("Labels")),
+            user: text(image_config, "User"),
+        },
+        health_seconds: config.get("Healthcheck").and_then(health_seconds),
+        ended_well: text(state, "Status").as_deref() == Some("exited") && code == Some(0),
+        data: data.into_iter().collect(),
+        shape,
+    }
+}
+
+/// Returns how long a health check takes at worst: start period and all retries.
+fn health_seconds(check: &Value) -> Option<u64> {
+    let number = |key: &str| check.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let test = list(check.get("Test"));
+    if test.is_empty() || test.first().and_then(|word| word.as_str()) == Some("NONE") {
+        return None;
+    }
+    // The engine's own defaults stand where the check says nothing.
+    let or = |value: u64, usual: u64| if value == 0 { usual } else { value };
+    let second = 1_000_000_000;
+    let interval = or(number("Interval"), 30 * second);
+    let timeout = or(number("Timeout"), 30 * second);
+    let retries = or(number("Retries"), 3);
+    let whole = number("StartPeriod").saturating_add((interval + timeout).saturating_mul(retries));
+    Some(whole.div_ceil(second).saturating_add(5))
+}
+
+fn restart(policy: &Value) -> String {
+    let name = text(policy, "Name").unwrap_or_default();
+    let most = policy
+        .get("MaximumRetryCount")
+        .and_then(Value::as_u64)
+        .unwrap_or(0);
+    match (name.as_str(), most) {
+        ("", _) => "no".to_owned(),
+        ("on-failure", most) if most > 0 => format!("on-failure:{most}"),
+        _ => name,
+    }
+}
+
+fn port_words(address: &str, published: &str, inner: &str) -> String {
+    let address = match address {
+        "" | "0.0.0.0" | "::" => "*",
+        other => other,
+    };
+    format!("{address}:{published}->{inner}")
+}
+
+fn mount_words(source: &str, target: &str, read_only: bool) -> String {
+    let mode = if read_only { ":ro" } else { "" };
+    format!("{}->{}{mode}", trimmed(source), trimmed(target))
+}
+
+fn trimmed(path: &str) -> &str {
+    if path.len() > 1 {
+        path.trim_end_matches('/')
+    } else {
+        path
+    }
+}
+
+fn is_anonymous(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn named(config: &Value, kind: &str, name: &str) -> Option<String> {
+    text(config.get(kind)?.get(name)?, "name")
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    value
+        .get(key)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+fn scalar(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn list(value: Option<&Value>) -> Vec<&Value> {
+    value
+        .and_then(Value::as_array)
+        .map(|list| list.iter().collect())
+        .unwrap_or_default()
+}
+
+fn words(value: Option<&Value>) -> Option<Vec<String>> {
+    match value? {
+        Value::Array(list) => Some(list.iter().filter_map(|word| scalar(Some(word))).collect()),
+        Value::String(text) => Some(vec![text.clone()]),
+        _ => None,
+    }
+}
+
+/// Reads `{"A": "1"}` or `["A=1"]`; a name without a value is none.
+pub fn pairs(value: Option<&Value>) -> BTreeMap<String, Hidden> {
+    match value {
+        Some(Value::Object(map)) => map
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), Hidden::new(scalar(Some(value))?))))
+            .collect(),
+        Some(Value::Array(list)) => list
+            .iter()
+            .filter_map(|entry| entry.as_str()?.split_once('='))
+            .map(|(key, value)| (key.to_owned(), Hidden::new(value)))
+            .collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+    use crate::core::rollout::guard::differences;
+    use serde_json::json;
+
+    #[test]
+    fn both_sides_of_an_unchanged_service_are_equal() {
+        let config = json!({
+            "services": {"web": {
+                "image": "x:1", "command": null, "entrypoint": null, "restart": "unless-stopped",
+                "environment": {"A": "1", "PORT": 80},
+                "ports": [{"mode": "ingress", "target": 80, "published": "8080", "protocol": "tcp"}],
+                "volumes": [
+                    {"type": "volume", "source": "data", "target": "/data"},
+                    {"type": "bind", "source": "/srv/x", "target": "/x/", "read_only": true}
+                ],
+                "networks": {"default": null}
+            }, "side": {"network_mode": "service:web"}},
+            "networks": {"default": {"name": "p_default"}},
+            "volumes": {"data": {"name": "p_data"}}
+        });
+        let inspect = json!({
+            "Image": format!("sha256:{}", "a".repeat(64)),
+            "State": {"Status": "running", "ExitCode": 0},
+            "Config": {
+                "Image": "x:1", "Env": ["A=1", "PORT=80", "PATH=/bin"], "Cmd": ["run"],
+                "Labels": {"com.docker.compose.project": "p", "from": "image"}
+            },
+            "HostConfig": {
+                "NetworkMode": "p_default", "RestartPolicy": {"Name": "unless-stopped"},
+                "PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}
+            },
+            "Mounts": [
+                {"Type": "volume", "Name": "p_data", "Destination": "/data", "RW": true},
+                {"Type": "volume", "Name": "b".repeat(64), "Destination": "/cache", "RW": true},
+                {"Type": "bind", "Source": "/srv/x", "Destination": "/x", "RW": false}
+            ],
+            "NetworkSettings": {"Networks": {"p_default": {}}}
+        });
+        let image = json!({"Config": {"Env": ["PATH=/bin"], "Labels": {"from": "image"}}});
+        let container = running(&inspect, Some(&image));
+        let rendered = rendered(&config, "web").unwrap();
+        assert_eq!(
+            differences(&container.shape, &rendered.shape, &container.defaults),
+            []
+        );
+        assert_eq!(container.data, ["p_data"]);
+        assert_eq!(dependents(&config, "web"), ["side"]);
+    }
+
+    #[test]
+    fn a_health_check_s_own_time_is_known() {
+        let check = json!({"Test": ["CMD", "true"], "Interval": 2_000_000_000_u64, "Timeout": 1_000_000_000_u64, "Retries": 3, "StartPeriod": 60_000_000_000_u64});
+        assert_eq!(health_seconds(&check), Some(60 + 9 + 5));
+        assert_eq!(health_seconds(&json!({"Test": ["NONE"]})), None);
+    }
+}
