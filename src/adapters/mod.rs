@@ -8,6 +8,7 @@ pub mod engine;
 pub mod files;
 pub mod hosts;
 pub mod jobs;
+pub mod journal;
 pub mod log;
 pub mod memory;
 pub mod paths;

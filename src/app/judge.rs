@@ -11,7 +11,7 @@ use crate::core::engine::{
     ContainerFacts, ContainerState, Health, ImageFacts, ImageStore, Observation,
 };
 use crate::core::environment::{self, EnvironmentFrom};
-use crate::core::files::{ConfigState, FilesState, RenderedService};
+use crate::core::files::{ConfigState, FilesState, RenderedService, same_release};
 use crate::core::image::{BadReference, ImageRef};
 use crate::core::inventory::{self, ComposeLabels, ProjectKind, Service};
 use crate::core::layers::{self, Estimate, Holdings};
@@ -417,7 +417,7 @@ impl Judge<'_> {
                 }
                 match (&rendered.hash, &compose.config_hash) {
                     (Some(now), Some(then)) if now == then => (ConfigState::Same, None),
-                    (Some(_), Some(_)) if *version == compose.version => (
+                    (Some(_), Some(_)) if same_release(version, &compose.version) => (
                         ConfigState::Changed,
                         Some(
                             "the files render to other settings than the container has".to_owned(),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::act::{ActArguments, GoArguments};
 use crate::adapters::config::is_host_name;
 use crate::core::host::{Address, HostSpec};
 use crate::core::settings::Glyphs;
@@ -146,6 +147,18 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Fetch what the tag names; nothing is recreated
+    Pull(ActArguments),
+    /// Recreate with what the host holds
+    Recreate(ActArguments),
+    /// Pull, recreate if the image differs, prove it, or put the former image back
+    Update(ActArguments),
+    /// Go back to another image, pinned where that can hold
+    Rollback(GoArguments),
+    /// Hold a service at an image
+    Pin(GoArguments),
+    /// Let a service follow its tag again
+    Unpin(ActArguments),
     /// Try every link from here to a verdict, and say what to do where one is broken
     Doctor {
         /// The host; without it all

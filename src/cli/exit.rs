@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done; `status` could report.
     Done,
-    /// `doctor` found a broken link.
+    /// `doctor` found a broken link, or an action was put back or halted.
     Broken,
     /// Wrong usage, no such target, or a configuration that cannot be used.
     Usage,
@@ -15,6 +15,8 @@ pub enum Exit {
     Unsettled,
     /// `status --exit-code`: something is unknown. `builds parse`: a log was refused.
     Unknown,
+    /// The worst outcome is `refused`, or a target of a dry run is blocked.
+    Refused,
 }
 
 impl Exit {
@@ -26,6 +28,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Unsettled => 3,
             Self::Unknown => 4,
+            Self::Refused => 5,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: the same core as the console, without a screen.
 
+pub mod act;
 mod ahead;
 pub mod arguments;
 pub mod builds;
@@ -29,6 +30,7 @@ use self::output::{Failed, Output};
 use self::themes::Themes;
 use crate::adapters::log;
 use crate::adapters::paths::Paths;
+use crate::core::rollout::Action;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> Exit {
@@ -94,6 +96,34 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
         }
         Command::Themes => themes::run(&Themes::find(&paths), output),
         Command::Config(command) => config::run(*command, general, &paths, output),
+        Command::Pull(arguments) => {
+            act::run(Action::Pull, arguments, None, general, &paths, output)
+        }
+        Command::Recreate(arguments) => {
+            act::run(Action::Recreate, arguments, None, general, &paths, output)
+        }
+        Command::Update(arguments) => {
+            act::run(Action::Update, arguments, None, general, &paths, output)
+        }
+        Command::Rollback(go) => act::run(
+            Action::Rollback,
+            &go.act,
+            go.to.as_deref(),
+            general,
+            &paths,
+            output,
+        ),
+        Command::Pin(go) => act::run(
+            Action::Pin,
+            &go.act,
+            go.to.as_deref(),
+            general,
+            &paths,
+            output,
+        ),
+        Command::Unpin(arguments) => {
+            act::run(Action::Unpin, arguments, None, general, &paths, output)
+        }
         Command::Completions { shell } => manual::completions(*shell, output),
         Command::Man => manual::man(output),
         Command::Keys => match setup::setup(general, &paths) {

@@ -85,7 +85,7 @@ impl<'a> Output<'a> {
 /// The reason why the answer could not be printed.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to write to standard output: {0}")]
-pub struct Failed(#[source] io::Error);
+pub struct Failed(#[source] pub io::Error);
 
 #[cfg(test)]
 mod tests {

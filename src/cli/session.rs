@@ -217,7 +217,7 @@ fn usage(output: &mut Output<'_>, error: impl Display) -> Exit {
 }
 
 /// Reads the settings; the demo brings its own fleet.
-fn prepared(general: &General, paths: &Paths) -> Result<Setup, String> {
+pub fn prepared(general: &General, paths: &Paths) -> Result<Setup, String> {
     if general.demo {
         let mut setup = Setup {
             settings: Demo::new(&Scenario::fleet(), Timestamp::now())
@@ -232,7 +232,7 @@ fn prepared(general: &General, paths: &Paths) -> Result<Setup, String> {
     setup::setup(general, paths).map_err(|error| error.to_string())
 }
 
-fn in_runtime<T>(future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+pub fn in_runtime<T>(future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -316,6 +316,29 @@ async fn observe(
     }
     world.close().await;
     observed.map(|arrived| arrived.map(|()| model))
+}
+
+/// Observes the fleet once and leaves the ways to its hosts open, for as long as the queue is kept.
+pub async fn observe_open(
+    settings: Settings,
+    paths: &Paths,
+) -> io::Result<(Model, Live, mpsc::UnboundedReceiver<Msg>)> {
+    let clock = Clock::start();
+    let (sender, mut queue) = mpsc::unbounded_channel();
+    let patience = settings.ssh.connect_timeout + PATIENCE;
+    let mut model = Model::new(settings.clone(), Keymap::default(), clock.now());
+    let mut world = Live::new(&settings, paths, sender, None);
+    world.recall();
+    let observed = Headless::new(clock, &mut world, &mut queue, patience)
+        .observe(&mut model)
+        .await;
+    match observed {
+        Ok(()) => Ok((model, world, queue)),
+        Err(error) => {
+            world.close().await;
+            Err(error)
+        }
+    }
 }
 
 /// Observes, then opens view after view until the command has all that it needs.

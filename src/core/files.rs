@@ -47,6 +47,18 @@ pub enum FilesState {
     Unknown(String),
 }
 
+/// Tells whether two spellings of a compose version are one release; a package's own suffix says nothing.
+pub fn same_release(a: &str, b: &str) -> bool {
+    let release = |text: &str| {
+        let text = text.trim_start_matches('v');
+        text.split(['-', '+', '~'])
+            .next()
+            .unwrap_or(text)
+            .to_owned()
+    };
+    release(a) == release(b)
+}
+
 /// How the files stand to what runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -23,6 +23,7 @@ use crate::core::mode;
 use crate::core::names::HostName;
 use crate::core::settings::Settings;
 
+use super::acting::Actor;
 use super::sessions::Sessions;
 use super::world::{Foreground, Hands as CanAct, Queue, World};
 
@@ -71,6 +72,15 @@ impl Live {
             registries,
             memory: cache.as_deref().map(MemoryFile::in_folder),
             operating: operating.map(Arc::new),
+        }
+    }
+
+    /// Returns what plans and starts jobs over this world's open ways.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            settings: self.settings.clone(),
+            sessions: self.sessions.clone(),
+            registries: self.registries.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything that happens is put into one queue and handled in its order; nothing here decides.
 
+pub mod acting;
 pub mod clipboard;
 pub mod clock;
 pub mod console;

@@ -51,6 +51,7 @@ pub async fn dossier(
             dossier.unreadable = Some(why);
             dossier.compose_version = Some("2.20".to_owned());
         }
+        FilesState::NoCompose(_) => return Ok(dossier),
         FilesState::Unknown(why) => return Err(why),
     }
     let sections = read(place, &script(docker, project, service, recipe)).await?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::core::digest::{ImageId, TopDigest};
 use crate::core::engine::{ImageFacts, ImageStore, Observation};
+use crate::core::files::same_release;
 use crate::core::image::{ImageRef, Pointer};
 use crate::core::names::ServiceKey;
 use crate::core::remote::RemoteImage;
@@ -439,7 +440,7 @@ fn undo(plan: &TargetPlan) -> String {
 fn warn(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) {
     let dossier = known.dossier;
     if let (Some(label), Some(own)) = (known.compose_label, &dossier.compose_version)
-        && label != own
+        && !same_release(label, own)
     {
         plan.warnings
             .push(format!("started by compose {label}, the host has {own}"));
@@ -585,7 +586,10 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
         let hash_is_telling = same_image
             && dossier.hash.is_some()
             && known.config_hash.is_some()
-            && known.compose_label == dossier.compose_version.as_deref();
+            && known
+                .compose_label
+                .zip(dossier.compose_version.as_deref())
+                .is_some_and(|(label, own)| same_release(label, own));
         return hash_is_telling.then(|| {
             "the files were changed since it was started: a recreate would bring more than the image (see config)".to_owned()
         });

@@ -1,0 +1,114 @@
+//! What an action tells, one JSON object a line.
+
+use serde::Serialize;
+
+use crate::core::rollout::plan::{ImageState, TargetPlan};
+
+/// One line.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    Plan(PlanLine),
+    Step {
+        id: String,
+        target: String,
+        step: &'static str,
+        state: &'static str,
+        detail: Option<String>,
+    },
+    Progress {
+        id: String,
+        target: String,
+        layer: String,
+        current: u64,
+        total: Option<u64>,
+    },
+    Started {
+        id: String,
+        targets: Vec<StartedTarget>,
+    },
+    Done {
+        id: String,
+        outcome: &'static str,
+        targets: Vec<DoneTarget>,
+    },
+}
+
+/// The plan, as it would run.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanLine {
+    pub id: String,
+    pub action: &'static str,
+    pub targets: Vec<PlanTarget>,
+}
+
+/// The plan of one target.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanTarget {
+    pub target: String,
+    pub job: String,
+    pub from: ImageState,
+    pub to: ImageState,
+    pub fetch_bytes: Option<u64>,
+    pub argv: Vec<Vec<String>>,
+    pub folder: String,
+    pub dependents: Vec<String>,
+    pub pinned: Option<&'static str>,
+    pub taken_over: Vec<String>,
+    pub warnings: Vec<String>,
+    pub undo: String,
+    pub blocked: Option<String>,
+}
+
+/// A target whose job runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct StartedTarget {
+    pub target: String,
+    pub job: String,
+}
+
+/// How a target ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct DoneTarget {
+    pub target: String,
+    pub job: Option<String>,
+    pub outcome: &'static str,
+    pub why: String,
+    pub proof: Option<Proof>,
+}
+
+/// What runs at the end.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proof {
+    pub image_id: String,
+    pub manifest: Option<String>,
+    pub state: String,
+    pub health: Option<String>,
+}
+
+impl PlanTarget {
+    /// Shows a plan; what would undo it is among the warnings.
+    pub fn of(plan: &TargetPlan) -> Self {
+        use crate::core::rollout::pin::How;
+        let mut warnings = plan.warnings.clone();
+        warnings.extend(plan.undone_by.iter().map(|by| format!("undone by: {by}")));
+        Self {
+            target: plan.target.to_string(),
+            job: plan.job.clone(),
+            from: plan.from.clone(),
+            to: plan.to.clone(),
+            fetch_bytes: plan.fetch_bytes,
+            argv: plan.argv.clone(),
+            folder: plan.folder.clone(),
+            dependents: plan.dependents.clone(),
+            pinned: plan.pin.as_ref().map(|pin| match pin.how {
+                How::Override => "override",
+                How::Env => "env",
+            }),
+            taken_over: plan.taken_over.clone(),
+            warnings,
+            undo: plan.undo.clone(),
+            blocked: plan.blocked.clone(),
+        }
+    }
+}

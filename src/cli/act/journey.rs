@@ -1,0 +1,537 @@
+//! One action from the look at the fleet to the last outcome.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use super::super::exit::Exit;
+use super::super::output::{Failed, Output};
+use super::super::session;
+use super::events::{DoneTarget, Event, PlanLine, PlanTarget, Proof, StartedTarget};
+use super::{ActArguments, confirmed, exit_of, meant, show};
+use crate::adapters::jobs::run::Position;
+use crate::adapters::journal::{self, Journal};
+use crate::adapters::paths::Paths;
+use crate::app::model::Model;
+use crate::core::mode::Operating;
+use crate::core::names::{HostName, ServiceKey, ServiceName, Target};
+use crate::core::rollout::job::{self, Mark};
+use crate::core::rollout::order::by_dependency;
+use crate::core::rollout::plan::TargetPlan;
+use crate::core::rollout::{Action, Outcome};
+use crate::core::settings::Settings;
+use crate::runtime::acting::{Actor, Order, Prepared};
+use crate::runtime::world::World;
+
+/// How often a job's files are looked at.
+const FOLLOW: Duration = Duration::from_millis(300);
+/// How long a host may be out of reach before the console stops following; the job goes on.
+const OUT_OF_REACH: Duration = Duration::from_secs(300);
+
+/// An action as it was asked for.
+pub struct Journey {
+    pub action: Action,
+    pub arguments: ActArguments,
+    pub order: Order,
+    pub targets: Vec<Target>,
+    pub settings: Settings,
+    pub paths: Paths,
+    pub asks: bool,
+}
+
+impl Journey {
+    /// Looks, plans, asks, starts, follows.
+    pub async fn go(self, output: &mut Output<'_>) -> io::Result<Result<Exit, Failed>> {
+        let read_only = self.settings.read_only;
+        // The other place where the right to change hosts is given, for one command.
+        let operating = (!read_only && !self.arguments.dry_run).then(Operating::by_operator);
+        let mut settings = self.settings.clone();
+        let ways: Vec<HostName> = settings
+            .registries
+            .iter()
+            .filter_map(|registry| registry.via.clone())
+            .collect();
+        settings.hosts.retain(|host| {
+            self.targets.iter().any(|target| target.on_host(&host.name))
+                || ways.contains(&host.name)
+        });
+        let (model, mut live, _queue) = session::observe_open(settings, &self.paths).await?;
+        let actor = live.actor();
+        let ended = self
+            .act(&model, &actor, operating.as_ref(), read_only, output)
+            .await;
+        live.close().await;
+        Ok(ended)
+    }
+
+    async fn act(
+        &self,
+        model: &Model,
+        actor: &Actor,
+        operating: Option<&Operating>,
+        read_only: bool,
+        output: &mut Output<'_>,
+    ) -> Result<Exit, Failed> {
+        let keys = match meant(model, &self.targets) {
+            Ok(keys) => in_order(model, keys),
+            Err(error) => {
+                output.say(error);
+                return Ok(Exit::Usage);
+            }
+        };
+        let id = identity(&self.order.by, &keys);
+        let mut prepared = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let job = format!("{id}-{index}");
+            match actor
+                .prepare(model, key, self.action, &self.order, job)
+                .await
+            {
+                Ok(one) => prepared.push(one),
+                Err(why) => {
+                    output.say(format!("{key}: {why}"));
+                    return Ok(Exit::Refused);
+                }
+            }
+        }
+        if read_only {
+            for one in &mut prepared {
+                one.plan.blocked = Some("this session is read-only".to_owned());
+            }
+        }
+        let plan = PlanLine {
+            id: id.clone(),
+            action: self.action.word(),
+            targets: prepared
+                .iter()
+                .map(|one| PlanTarget::of(&one.plan))
+                .collect(),
+        };
+        let blocked = prepared.iter().any(|one| one.plan.blocked.is_some());
+        self.tell(&Event::Plan(plan.clone()), output)?;
+        if !self.arguments.json {
+            show(&plan, output)?;
+        }
+        if self.arguments.dry_run {
+            return Ok(if blocked { Exit::Refused } else { Exit::Done });
+        }
+        let refusal = self.refusal(model, &prepared, output)?;
+        let Some(operating) = operating.filter(|_| refusal.is_none() && !blocked) else {
+            let why = refusal.unwrap_or_else(|| "nothing was touched".to_owned());
+            return self.refused(&id, &prepared, &why, output);
+        };
+        self.run(&id, actor, operating, &prepared, output).await
+    }
+
+    /// Says why it is not begun: no confirmation, or none that is enough.
+    fn refusal(
+        &self,
+        model: &Model,
+        prepared: &[Prepared],
+        output: &mut Output<'_>,
+    ) -> Result<Option<String>, Failed> {
+        if prepared.iter().any(|one| one.plan.blocked.is_some()) {
+            return Ok(None);
+        }
+        let protected: Vec<String> = prepared
+            .iter()
+            .filter(|one| {
+                model
+                    .service(&one.plan.target)
+                    .is_some_and(|service| service.protect)
+            })
+            .map(|one| one.plan.target.service.to_string())
+            .filter(|name| !self.arguments.confirm.contains(name))
+            .collect();
+        if self.arguments.yes {
+            return Ok((!protected.is_empty()).then(|| {
+                format!(
+                    "protected: give --confirm {}",
+                    protected.join(" --confirm ")
+                )
+            }));
+        }
+        if self.asks && confirmed(&protected, output)? {
+            return Ok(None);
+        }
+        Ok(Some("not confirmed".to_owned()))
+    }
+
+    fn refused(
+        &self,
+        id: &str,
+        prepared: &[Prepared],
+        why: &str,
+        output: &mut Output<'_>,
+    ) -> Result<Exit, Failed> {
+        let targets = prepared
+            .iter()
+            .map(|one| DoneTarget {
+                target: one.plan.target.to_string(),
+                job: None,
+                outcome: Outcome::Refused.word(),
+                why: one.plan.blocked.clone().unwrap_or_else(|| why.to_owned()),
+                proof: None,
+            })
+            .collect();
+        for one in prepared {
+            let why = one.plan.blocked.as_deref().unwrap_or(why);
+            self.note(&one.plan, Some(Outcome::Refused), Some(why), output);
+            if !self.arguments.json {
+                output.line(format_args!(
+                    "{}: refused: {}",
+                    one.plan.target,
+                    crate::core::text::clean(why)
+                ))?;
+            }
+        }
+        let done = Event::Done {
+            id: id.to_owned(),
+            outcome: Outcome::Refused.word(),
+            targets,
+        };
+        self.tell(&done, output)?;
+        Ok(Exit::Refused)
+    }
+
+    async fn run(
+        &self,
+        id: &str,
+        actor: &Actor,
+        operating: &Operating,
+        prepared: &[Prepared],
+        output: &mut Output<'_>,
+    ) -> Result<Exit, Failed> {
+        let mut lanes: BTreeMap<String, Vec<&Prepared>> = BTreeMap::new();
+        for one in prepared {
+            let lane = if self.arguments.parallel {
+                one.plan.target.host.to_string()
+            } else {
+                String::new()
+            };
+            lanes.entry(lane).or_default().push(one);
+        }
+        let (sender, mut told) = mpsc::unbounded_channel::<Told>();
+        let work = futures_util::future::join_all(lanes.into_values().map(|lane| {
+            let sender = sender.clone();
+            self.lane(id, actor, operating, lane, sender)
+        }));
+        drop(sender);
+        let mut done: Vec<(DoneTarget, Outcome)> = Vec::new();
+        let mut started: Vec<StartedTarget> = Vec::new();
+        let mut failed = None;
+        let telling = async {
+            while let Some(told) = told.recv().await {
+                let outcome = match told {
+                    Told::Event(event) => self.tell_all(&event, output),
+                    Told::Begun(plan) => {
+                        // The way back is in the journal before the first change.
+                        self.note(&plan, None, None, output);
+                        Ok(())
+                    }
+                    Told::Started(target) => {
+                        started.push(target);
+                        Ok(())
+                    }
+                    Told::Ended(plan, target, outcome) => {
+                        self.note(&plan, Some(outcome), Some(&target.why), output);
+                        let line = format!("{}: {}: {}", target.target, target.outcome, target.why);
+                        done.push((target, outcome));
+                        if self.arguments.json {
+                            Ok(())
+                        } else {
+                            output.line(line)
+                        }
+                    }
+                };
+                if let Err(error) = outcome {
+                    failed.get_or_insert(error);
+                }
+            }
+        };
+        futures_util::future::join(work, telling).await;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if self.arguments.no_wait && done.is_empty() {
+            self.tell(
+                &Event::Started {
+                    id: id.to_owned(),
+                    targets: started,
+                },
+                output,
+            )?;
+            return Ok(Exit::Done);
+        }
+        let worst = done.iter().map(|(_, outcome)| *outcome).max();
+        let event = Event::Done {
+            id: id.to_owned(),
+            outcome: worst.unwrap_or(Outcome::Unchanged).word(),
+            targets: done.into_iter().map(|(target, _)| target).collect(),
+        };
+        self.tell(&event, output)?;
+        Ok(exit_of(worst))
+    }
+
+    /// Runs the jobs of one lane one after another, up to the first that fails.
+    async fn lane(
+        &self,
+        id: &str,
+        actor: &Actor,
+        operating: &Operating,
+        lane: Vec<&Prepared>,
+        told: mpsc::UnboundedSender<Told>,
+    ) {
+        let mut stopped: Option<String> = None;
+        for one in lane {
+            let plan = &one.plan;
+            if let Some(why) = &stopped {
+                let ended = ended(plan, Outcome::Refused, format!("not begun, as {why}"), None);
+                let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, Outcome::Refused));
+                continue;
+            }
+            let _ = told.send(Told::Begun(Box::new(plan.clone())));
+            if let Err(why) = actor.start(operating, one).await {
+                let ended = ended(plan, Outcome::Refused, why, None);
+                let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, Outcome::Refused));
+                stopped = Some(format!("{} could not be begun", plan.target));
+                continue;
+            }
+            let _ = told.send(Told::Started(StartedTarget {
+                target: plan.target.to_string(),
+                job: plan.job.clone(),
+            }));
+            if self.arguments.no_wait {
+                continue;
+            }
+            let (outcome, why, proof) = follow(id, actor, plan, &told).await;
+            if outcome > Outcome::Succeeded {
+                stopped = Some(format!("{} ended {}", plan.target, outcome.word()));
+            }
+            let ended = ended(plan, outcome, why, proof);
+            let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, outcome));
+        }
+    }
+
+    fn tell(&self, event: &Event, output: &mut Output<'_>) -> Result<(), Failed> {
+        if !self.arguments.json {
+            return Ok(());
+        }
+        let line = serde_json::to_string(event).map_err(|error| Failed(error.into()))?;
+        output.line(line)?;
+        output.flush()
+    }
+
+    fn tell_all(&self, event: &Event, output: &mut Output<'_>) -> Result<(), Failed> {
+        if self.arguments.json {
+            return self.tell(event, output);
+        }
+        if let Event::Step {
+            target,
+            step,
+            state,
+            detail,
+            ..
+        } = event
+        {
+            let detail = detail.as_deref().unwrap_or_default();
+            output.line(format_args!("{target}: {step} {state} {detail}"))?;
+            output.flush()?;
+        }
+        Ok(())
+    }
+
+    fn note(
+        &self,
+        plan: &TargetPlan,
+        outcome: Option<Outcome>,
+        why: Option<&str>,
+        output: &mut Output<'_>,
+    ) {
+        let Some(state) = &self.paths.state else {
+            return;
+        };
+        let event = journal::Event {
+            at: Timestamp::now(),
+            by: plan.by.clone(),
+            action: plan.action.word().to_owned(),
+            target: plan.target.to_string(),
+            from: Some(plan.from.clone()),
+            to: Some(plan.to.clone()),
+            outcome: outcome.map(|outcome| outcome.word().to_owned()),
+            why: why.map(str::to_owned),
+            reason: plan.reason.clone(),
+            job: Some(plan.job.clone()),
+        };
+        if let Err(error) = Journal::in_folder(state).append(&event) {
+            output.say(format!("the journal could not be written: {error}"));
+        }
+    }
+}
+
+/// What a lane tells while it works.
+enum Told {
+    Event(Event),
+    Begun(Box<TargetPlan>),
+    Started(StartedTarget),
+    Ended(Box<TargetPlan>, DoneTarget, Outcome),
+}
+
+fn ended(plan: &TargetPlan, outcome: Outcome, why: String, proof: Option<Proof>) -> DoneTarget {
+    DoneTarget {
+        target: plan.target.to_string(),
+        job: Some(plan.job.clone()),
+        outcome: outcome.word(),
+        why,
+        proof,
+    }
+}
+
+/// Follows a job to its end; a host out of reach is waited for, as the job goes on there.
+async fn follow(
+    id: &str,
+    actor: &Actor,
+    plan: &TargetPlan,
+    told: &mpsc::UnboundedSender<Told>,
+) -> (Outcome, String, Option<Proof>) {
+    let target = plan.target.to_string();
+    let mut position = Position::default();
+    let mut proof = None;
+    let mut reached = tokio::time::Instant::now();
+    let mut gone = 0;
+    loop {
+        match actor.news(&plan.target, &plan.job, position).await {
+            Err(error) => {
+                if reached.elapsed() > OUT_OF_REACH {
+                    let why = format!(
+                        "out of reach since a while ({error}); the job goes on: homelab-tui jobs"
+                    );
+                    return (Outcome::Halted, why, proof);
+                }
+            }
+            Ok(news) => {
+                reached = tokio::time::Instant::now();
+                position = news.position;
+                for progress in news.err.iter().filter_map(|line| job::progress(line)) {
+                    let _ = told.send(Told::Event(Event::Progress {
+                        id: id.to_owned(),
+                        target: target.clone(),
+                        layer: progress.layer,
+                        current: progress.current,
+                        total: progress.total,
+                    }));
+                }
+                for mark in news.out.iter().filter_map(|line| job::mark(line)) {
+                    match mark {
+                        Mark::Step {
+                            step,
+                            state,
+                            detail,
+                            ..
+                        } => {
+                            let _ = told.send(Told::Event(Event::Step {
+                                id: id.to_owned(),
+                                target: target.clone(),
+                                step: step.word(),
+                                state: state.word(),
+                                detail: Some(detail).filter(|detail| !detail.is_empty()),
+                            }));
+                        }
+                        Mark::Proof {
+                            image_id,
+                            state,
+                            health,
+                        } => {
+                            let planned = plan.to.image_id.as_ref().map(ToString::to_string);
+                            let manifest = plan.to.manifest.as_ref().map(ToString::to_string);
+                            proof = Some(Proof {
+                                manifest: manifest
+                                    .filter(|_| planned.as_deref() == Some(&image_id)),
+                                image_id,
+                                state,
+                                health: Some(health).filter(|health| health != "none"),
+                            });
+                        }
+                        Mark::End { outcome, why, .. } => return (outcome, why, proof),
+                        Mark::Begin { .. } | Mark::Note(_) => {}
+                    }
+                }
+                if news.ended.is_none() && !news.alive {
+                    // Its last words may still be on their way to the file.
+                    gone += 1;
+                    if gone > 5 {
+                        return (
+                            Outcome::Halted,
+                            "the job is gone without an end; see homelab-tui status for what runs"
+                                .to_owned(),
+                            proof,
+                        );
+                    }
+                }
+            }
+        }
+        tokio::time::sleep(FOLLOW).await;
+    }
+}
+
+/// Orders services host by host, each after what it depends on.
+fn in_order(model: &Model, keys: Vec<ServiceKey>) -> Vec<ServiceKey> {
+    let mut projects: Vec<(HostName, crate::core::names::ProjectName)> = Vec::new();
+    for key in &keys {
+        let place = (key.host.clone(), key.project.clone());
+        if !projects.contains(&place) {
+            projects.push(place);
+        }
+    }
+    let rank = |project: &str| model.settings.order.iter().position(|own| own == project);
+    let hosts: Vec<HostName> = model
+        .hosts
+        .iter()
+        .map(|host| host.spec.name.clone())
+        .collect();
+    projects.sort_by_key(|(host, project)| {
+        let host = hosts.iter().position(|own| own == host);
+        (host, rank(project.as_str()).unwrap_or(usize::MAX))
+    });
+    let mut ordered = Vec::new();
+    for (host, project) in projects {
+        let own = keys
+            .iter()
+            .filter(|key| key.host == host && key.project == project);
+        let graph: BTreeMap<ServiceName, Vec<ServiceName>> = own
+            .map(|key| {
+                let compose = model
+                    .service(key)
+                    .and_then(|service| service.compose.as_ref());
+                let depends = compose
+                    .map(|compose| compose.depends_on.clone())
+                    .unwrap_or_default();
+                (key.service.clone(), depends)
+            })
+            .collect();
+        ordered.extend(by_dependency(&graph).into_iter().map(|service| ServiceKey {
+            host: host.clone(),
+            project: project.clone(),
+            service,
+        }));
+    }
+    ordered
+}
+
+/// Makes an identity that no other plan has: of the moment, the process and what is meant.
+fn identity(by: &str, keys: &[ServiceKey]) -> String {
+    let mut hash = Sha256::new();
+    let now = Timestamp::now();
+    hash.update(format!(
+        "{} {} {by} {keys:?}",
+        now.as_nanosecond(),
+        std::process::id()
+    ));
+    let bytes = hash.finalize();
+    let seconds = now.strftime("%Y%m%d-%H%M%S");
+    format!("{seconds}-{:02x}{:02x}{:02x}", bytes[0], bytes[1], bytes[2])
+}

@@ -1,0 +1,523 @@
+//! From a wish to a job on a host: the look, the plan, the start, the following.
+//!
+//! The right to change hosts is needed to start anything; planning only looks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::adapters::engine::docker_argv;
+use crate::adapters::hosts::HostSession;
+use crate::adapters::jobs::{gather, run};
+use crate::adapters::registry::Registries;
+use crate::app::model::{HostModel, Model};
+use crate::core::digest::{ImageId, TopDigest};
+use crate::core::engine::{ImageFacts, Observation};
+use crate::core::inventory::ProjectKind;
+use crate::core::mode::Operating;
+use crate::core::names::ServiceKey;
+use crate::core::remote::{QuestionKey, RemoteImage};
+use crate::core::rollout::Action;
+use crate::core::rollout::dossier::Dossier;
+use crate::core::rollout::guard::Hidden;
+use crate::core::rollout::make::{self, Goal, Known, Wish};
+use crate::core::rollout::plan::{ImageState, TargetPlan};
+use crate::core::settings::Settings;
+
+use super::sessions::Sessions;
+
+/// What somebody wants done.
+#[derive(Debug, Clone, Default)]
+pub struct Order {
+    /// Where to, for a rollback or a pin: a tag, a digest, a revision, `previous`.
+    pub to: Option<String>,
+    pub reason: Option<String>,
+    pub take_environment: bool,
+    pub timeout_seconds: Option<u64>,
+    pub by: String,
+}
+
+/// A plan with what its start needs beyond it.
+#[derive(Debug)]
+pub struct Prepared {
+    pub plan: TargetPlan,
+    values: BTreeMap<String, Hidden>,
+    outlive: Option<Vec<String>>,
+}
+
+/// Plans and starts jobs over the open ways to hosts.
+#[derive(Clone)]
+pub struct Actor {
+    pub(super) settings: Arc<Settings>,
+    pub(super) sessions: Sessions,
+    pub(super) registries: Registries,
+}
+
+impl Actor {
+    /// Makes the plan for a service; one that may not run says why.
+    pub async fn prepare(
+        &self,
+        model: &Model,
+        key: &ServiceKey,
+        action: Action,
+        order: &Order,
+        job: String,
+    ) -> Result<Prepared, String> {
+        let service = model
+            .service(key)
+            .ok_or_else(|| format!("there is no service {key}"))?;
+        let host = model
+            .host_index(&key.host)
+            .map(|index| &model.hosts[index])
+            .ok_or_else(|| format!("there is no host {}", key.host))?;
+        let observation = host
+            .observation
+            .as_ref()
+            .filter(|_| host.away().is_none())
+            .ok_or_else(|| {
+                host.away()
+                    .unwrap_or_else(|| "the host was not observed".to_owned())
+            })?;
+        let docker = docker_argv(&host.spec.docker_command, host.spec.socket.as_deref());
+        let recipe = service
+            .compose
+            .as_ref()
+            .map(|compose| compose.recipe.clone());
+        let not_compose = not_compose(service.kind, host);
+        let (dossier, trouble) = match (&recipe, not_compose) {
+            (Some(recipe), None) => {
+                let session = self
+                    .sessions
+                    .get(&key.host)
+                    .ok_or_else(|| "the host is not connected".to_owned())?;
+                match gather::dossier(&session, &docker, &key.project, &key.service, recipe).await {
+                    Ok(dossier) => (dossier, None),
+                    Err(why) => (Dossier::default(), Some(why)),
+                }
+            }
+            _ => (Dossier::default(), None),
+        };
+        let running = ImageState {
+            reference: service.reference.clone(),
+            digest: service.running.digests.first().cloned(),
+            manifest: service.running.manifest.clone().or_else(|| {
+                let same = service.registry.digest.as_ref();
+                let named = same.is_some_and(|top| service.running.digests.contains(top));
+                service.registry.manifest.clone().filter(|_| named)
+            }),
+            image_id: Some(service.running.image_id.clone()),
+            created: service.running.created,
+            revision: service.running.revision.clone(),
+        };
+        let asked = self
+            .goal(model, service, host, observation, action, order)
+            .await;
+        let goal = asked.as_goal();
+        let wish = Wish {
+            job,
+            action,
+            target: key.clone(),
+            by: order.by.clone(),
+            reason: order.reason.clone(),
+            take_environment: order.take_environment,
+            timeout_seconds: order.timeout_seconds,
+            goal,
+        };
+        let known = Known {
+            observation,
+            dossier: &dossier,
+            reference: &service.reference,
+            recipe: recipe.as_ref(),
+            compose_label: service
+                .compose
+                .as_ref()
+                .map(|compose| compose.version.as_str()),
+            config_hash: service
+                .compose
+                .as_ref()
+                .and_then(|compose| compose.config_hash.as_deref()),
+            running: &running,
+            docker: &docker,
+            fetch_bytes: service.fetch_bytes,
+            total_bytes: None,
+            settings: self.settings.rollback,
+            not_compose,
+            deploys_by_ci: false,
+        };
+        let mut plan = make::target(&wish, &known);
+        if let Some(why) = trouble {
+            plan.blocked = Some(why);
+        }
+        let values = dossier
+            .rendered
+            .iter()
+            .flat_map(|rendered| &rendered.variables)
+            .filter(|variable| plan.taken_over.contains(&variable.name))
+            .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
+            .collect();
+        let outlive = dossier.outlive.clone().filter(|_| dossier.kills_processes);
+        Ok(Prepared {
+            plan,
+            values,
+            outlive,
+        })
+    }
+
+    /// Finds out where an action leads to.
+    async fn goal(
+        &self,
+        model: &Model,
+        service: &crate::app::judge::ServiceView,
+        host: &HostModel,
+        observation: &Observation,
+        action: Action,
+        order: &Order,
+    ) -> Asked {
+        let running = &service.running.image_id;
+        match (action, order.to.as_deref()) {
+            (Action::Recreate | Action::Unpin, _) => Asked::Tag(None),
+            (Action::Pull | Action::Update, _) => {
+                match tag_goal(model, service.question.as_ref()) {
+                    Ok(image) => Asked::Tag(image),
+                    Err(why) => Asked::Nowhere(why),
+                }
+            }
+            (Action::Pin, None) => held(observation, running).map_or_else(
+                || Asked::Nowhere("the engine has lost the running image".to_owned()),
+                Asked::Held,
+            ),
+            (Action::Rollback, None | Some("previous")) | (Action::Pin, Some("previous")) => {
+                self.previous(service, host, observation).await
+            }
+            (_, Some(wanted)) => self.named(service, observation, wanted).await,
+        }
+    }
+
+    /// Finds the last other image that the service ran and that was not put back.
+    async fn previous(
+        &self,
+        service: &crate::app::judge::ServiceView,
+        host: &HostModel,
+        observation: &Observation,
+    ) -> Asked {
+        let Some(place) = self
+            .sessions
+            .get(&host.spec.name)
+            .and_then(|s| s.place().cloned())
+        else {
+            return Asked::Nowhere("the host's journal cannot be read".to_owned());
+        };
+        let lines = match run::journal(&place).await {
+            Ok(lines) => lines,
+            Err(error) => {
+                return Asked::Nowhere(format!("the host's journal cannot be read: {error}"));
+            }
+        };
+        let own = format!("/{}/{}", service.key.project, service.key.service);
+        let running = service.running.image_id.digest().as_str();
+        let mut last: Option<(String, String)> = None;
+        for line in lines {
+            let Ok(entry) = serde_json::from_str::<JournalLine>(&line) else {
+                continue;
+            };
+            if !entry.target.ends_with(&own) {
+                continue;
+            }
+            let succeeded = entry.outcome.as_deref() == Some("succeeded");
+            // What a job began from had run; what it put there ran unless it was put back.
+            for (id, name, ran) in [
+                (&entry.from_id, &entry.from, true),
+                (
+                    &entry.to_id,
+                    &entry.to,
+                    succeeded && entry.action != "pull" && entry.action != "pin",
+                ),
+            ] {
+                if ran && !id.is_empty() && id != running && entry.outcome.is_some() {
+                    last = Some((id.clone(), name.clone()));
+                }
+            }
+        }
+        let Some((id, name)) = last else {
+            return Asked::Nowhere(
+                "no former run of it is on record; name one with --to (a tag, a digest or a revision)".to_owned(),
+            );
+        };
+        if let Some(image) = id
+            .parse::<ImageId>()
+            .ok()
+            .and_then(|id| held(observation, &id))
+        {
+            return Asked::Held(image);
+        }
+        match name.split_once('@').map(|(_, digest)| digest) {
+            Some(digest) => self.named(service, observation, digest).await,
+            None => Asked::Nowhere(format!(
+                "the former image {name} is no longer on the host, and it has no digest to fetch it by"
+            )),
+        }
+    }
+
+    /// Finds the image that a person named: on the host, else in the registry.
+    async fn named(
+        &self,
+        service: &crate::app::judge::ServiceView,
+        observation: &Observation,
+        wanted: &str,
+    ) -> Asked {
+        let Some(question) = &service.question else {
+            return Asked::Nowhere("its reference cannot be read".to_owned());
+        };
+        let reference = &question.reference;
+        let top = match wanted.parse::<TopDigest>() {
+            Ok(top) => Some(top),
+            Err(_) => {
+                let tagged = reference.with_tag(wanted);
+                self.registries.top(&question.route, &tagged).await.ok()
+            }
+        };
+        if let Some(top) = top {
+            match self
+                .registries
+                .image(
+                    &question.route,
+                    &reference.repository,
+                    &top,
+                    &question.platform,
+                )
+                .await
+            {
+                Ok(image) => return self.nearest(observation, image),
+                Err(failure) => {
+                    if let Ok(Some(image)) = make::held(observation, reference, wanted) {
+                        return Asked::Held(Box::new(image.clone()));
+                    }
+                    return Asked::Nowhere(format!("{wanted} is not on the host, and {failure}"));
+                }
+            }
+        }
+        match make::held(observation, reference, wanted) {
+            Ok(Some(image)) => return Asked::Held(Box::new(image.clone())),
+            Ok(None) => {}
+            Err(why) => return Asked::Nowhere(why),
+        }
+        self.of_revision(question, observation, wanted).await
+    }
+
+    /// Finds the one tag that carries a revision's beginning.
+    async fn of_revision(
+        &self,
+        question: &QuestionKey,
+        observation: &Observation,
+        wanted: &str,
+    ) -> Asked {
+        let reference = &question.reference;
+        let listing = match self
+            .registries
+            .tags(&question.route, &reference.repository)
+            .await
+        {
+            Ok(listing) => listing,
+            Err(failure) => {
+                return Asked::Nowhere(format!("{wanted} is not on the host, and {failure}"));
+            }
+        };
+        let names: Vec<&str> = listing.names.iter().map(String::as_str).collect();
+        let families = crate::core::tag_family::families(names.iter().copied());
+        let found: Vec<&str> = families
+            .iter()
+            .filter(|(_, family)| {
+                family
+                    .revision()
+                    .is_some_and(|revision| wanted.len() >= 4 && revision.starts_with(wanted))
+            })
+            .map(|(tag, _)| *tag)
+            .collect();
+        match found.as_slice() {
+            [] => Asked::Nowhere(format!(
+                "neither the host nor {} has anything called {wanted}",
+                reference.repository.familiar()
+            )),
+            [one] => {
+                let tagged = reference.with_tag(one);
+                let top = match self.registries.top(&question.route, &tagged).await {
+                    Ok(top) => top,
+                    Err(failure) => return Asked::Nowhere(failure.to_string()),
+                };
+                match self
+                    .registries
+                    .image(
+                        &question.route,
+                        &reference.repository,
+                        &top,
+                        &question.platform,
+                    )
+                    .await
+                {
+                    Ok(image) => self.nearest(observation, image),
+                    Err(failure) => Asked::Nowhere(failure.to_string()),
+                }
+            }
+            many => Asked::Nowhere(format!(
+                "{wanted} means {}; give more of it",
+                many.join(", ")
+            )),
+        }
+    }
+
+    /// Takes the host's own copy of an image where it has one.
+    fn nearest(&self, observation: &Observation, image: RemoteImage) -> Asked {
+        let by_config = ImageId(image.config.digest().clone());
+        let by_top = ImageId(image.top.digest().clone());
+        let own = held(observation, &by_config).or_else(|| held(observation, &by_top));
+        own.map_or_else(|| Asked::Fetched(Box::new(image)), Asked::Held)
+    }
+
+    /// Puts a planned job on its host.
+    ///
+    /// # Errors
+    /// Says why it could not be started; then nothing was touched.
+    pub async fn start(&self, operating: &Operating, prepared: &Prepared) -> Result<(), String> {
+        let session = self.session(&prepared.plan.target)?;
+        let place = session
+            .place()
+            .ok_or("scripts cannot be run on this host")?;
+        run::start(
+            operating,
+            place,
+            &prepared.plan,
+            prepared.outlive.as_deref(),
+            &prepared.values,
+        )
+        .await
+    }
+
+    /// Reads what a job wrote since the last look.
+    ///
+    /// # Errors
+    /// If its host cannot be asked now; the job goes on all the same.
+    pub async fn news(
+        &self,
+        target: &ServiceKey,
+        job: &str,
+        position: run::Position,
+    ) -> Result<run::News, String> {
+        let session = self.session(target)?;
+        let place = session
+            .place()
+            .ok_or("scripts cannot be run on this host")?;
+        run::news(place, job, position)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// Lists the jobs of a host.
+    ///
+    /// # Errors
+    /// If the host cannot be asked.
+    pub async fn jobs(
+        &self,
+        host: &crate::core::names::HostName,
+    ) -> Result<Vec<run::Found>, String> {
+        let session = self.sessions.get(host).ok_or("the host is not connected")?;
+        let place = session
+            .place()
+            .ok_or("scripts cannot be run on this host")?;
+        run::list(place).await.map_err(|error| error.to_string())
+    }
+
+    /// Reads the journal of a host.
+    ///
+    /// # Errors
+    /// If the host cannot be asked.
+    pub async fn journal(
+        &self,
+        host: &crate::core::names::HostName,
+    ) -> Result<Vec<String>, String> {
+        let session = self.sessions.get(host).ok_or("the host is not connected")?;
+        let place = session
+            .place()
+            .ok_or("scripts cannot be run on this host")?;
+        run::journal(place).await.map_err(|error| error.to_string())
+    }
+
+    fn session(&self, target: &ServiceKey) -> Result<HostSession, String> {
+        self.sessions
+            .get(&target.host)
+            .ok_or_else(|| format!("{} is not connected", target.host))
+    }
+}
+
+/// A goal with what it borrows from.
+enum Asked {
+    Tag(Option<Box<RemoteImage>>),
+    Held(Box<ImageFacts>),
+    Fetched(Box<RemoteImage>),
+    Nowhere(String),
+}
+
+impl Asked {
+    fn as_goal(&self) -> Goal<'_> {
+        match self {
+            Self::Tag(image) => Goal::Tag(image.as_deref()),
+            Self::Held(image) => Goal::Held(image),
+            Self::Fetched(image) => Goal::Fetched(image),
+            Self::Nowhere(why) => Goal::Nowhere(why.clone()),
+        }
+    }
+}
+
+/// What is read of a line of the host's journal.
+#[derive(Deserialize)]
+struct JournalLine {
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    target: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    from_id: String,
+    #[serde(default)]
+    to_id: String,
+    outcome: Option<String>,
+}
+
+fn held(observation: &Observation, id: &ImageId) -> Option<Box<ImageFacts>> {
+    observation.images.get(id).cloned().map(Box::new)
+}
+
+fn not_compose(kind: ProjectKind, host: &HostModel) -> Option<&'static str> {
+    if host.spec.read_only {
+        return Some("this host is read-only");
+    }
+    match kind {
+        ProjectKind::Compose => None,
+        ProjectKind::Swarm => {
+            Some("swarm services are listed and judged; actions on them are refused for now")
+        }
+        ProjectKind::None => {
+            Some("a plain container has no compose files; actions on it are refused for now")
+        }
+    }
+}
+
+/// Says what the tag names now, or why that is not known; nothing where it names what runs.
+fn tag_goal(
+    model: &Model,
+    question: Option<&QuestionKey>,
+) -> Result<Option<Box<RemoteImage>>, String> {
+    let known = question
+        .and_then(|key| model.remotes.get(key))
+        .ok_or("the registry was not asked")?;
+    if let Some((_, failure)) = &known.remote.failure {
+        return Err(format!("what the tag names now is not known: {failure}"));
+    }
+    match &known.remote.answer {
+        Some(answer) => Ok(answer.image.clone().map(Box::new)),
+        None => Err("the registry has not answered".to_owned()),
+    }
+}
