@@ -213,6 +213,7 @@ mod tests {
             source: None,
             diff_ids: Vec::new(),
             complete: true,
+            removed: false,
         };
         let container = ContainerFacts {
             id: "c1".into(),
@@ -243,6 +244,7 @@ mod tests {
             containers: vec![container],
             images: BTreeMap::from([(image.id.clone(), image)]),
             whole: None,
+            pulled: std::collections::BTreeSet::new(),
         };
         let mut remote = Remote::default();
         let answer = Answer {

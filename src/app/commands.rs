@@ -1,11 +1,12 @@
 //! The table of commands: dispatch, footer, help, palette and the README read these rows and nothing else.
 
+use crate::core::candidates::Candidate;
 use crate::core::names::ServiceKey;
 
 use super::judge::ServiceView;
 use super::model::Model;
 use super::rows;
-use super::screen::RowId;
+use super::screen::{RowId, View};
 
 /// One command.
 #[derive(Debug)]
@@ -60,6 +61,9 @@ pub enum Run {
     Refresh,
     CopyDigest,
     CopySource,
+    Fleet,
+    Layers,
+    Tags,
     Shell,
     Suspend,
     Quit,
@@ -154,7 +158,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Fold the selected host, project or group.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: needs_fleet,
         run: Run::Fold,
     },
     Command {
@@ -164,7 +168,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Unfold the selected host, project or group.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: needs_fleet,
         run: Run::Unfold,
     },
     Command {
@@ -194,7 +198,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Show only what matches a text: a name, an image, a verdict, an environment.",
         kind: Kind::Look,
         footer: 8,
-        refuse: never,
+        refuse: needs_fleet,
         run: Run::Filter,
     },
     Command {
@@ -204,7 +208,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Group by host, attention, image or environment.",
         kind: Kind::Look,
         footer: 7,
-        refuse: never,
+        refuse: needs_fleet,
         run: Run::Group,
     },
     Command {
@@ -214,7 +218,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Order services by name, worst verdict or oldest image.",
         kind: Kind::Look,
         footer: 4,
-        refuse: never,
+        refuse: needs_fleet,
         run: Run::Sort,
     },
     Command {
@@ -246,6 +250,36 @@ pub const COMMANDS: &[Command] = &[
         footer: 2,
         refuse: needs_source,
         run: Run::CopySource,
+    },
+    Command {
+        id: "fleet",
+        keys: &["1"],
+        label: "fleet",
+        help: "Show all hosts and services.",
+        kind: Kind::Look,
+        footer: 9,
+        refuse: needs_view,
+        run: Run::Fleet,
+    },
+    Command {
+        id: "layers",
+        keys: &["2"],
+        label: "layers",
+        help: "Show what a pull of the selected service, or of the selected way back, would really fetch.",
+        kind: Kind::Look,
+        footer: 6,
+        refuse: needs_reference,
+        run: Run::Layers,
+    },
+    Command {
+        id: "tags",
+        keys: &["3"],
+        label: "tags",
+        help: "Show what the selected service could go to: tags, images on its host, former runs.",
+        kind: Kind::Look,
+        footer: 6,
+        refuse: needs_reference,
+        run: Run::Tags,
     },
     Command {
         id: "shell",
@@ -309,6 +343,9 @@ pub fn refusal(model: &Model, command: &Command) -> Option<String> {
 
 /// Returns the service that commands are about, if a service is selected.
 pub fn selected_service(model: &Model) -> Option<&ServiceView> {
+    if let Some(service) = model.screen.view.service() {
+        return model.service(service);
+    }
     match rows::selected(model)? {
         RowId::Service(key) => model.service(&key),
         RowId::Host(_) | RowId::Project(..) | RowId::Group(_) => None,
@@ -339,7 +376,40 @@ fn needs_service(model: &Model) -> Option<String> {
         .then(|| "select a service first".to_owned())
 }
 
+fn needs_view(model: &Model) -> Option<String> {
+    (model.screen.view == View::Fleet).then(|| "the fleet is shown already".to_owned())
+}
+
+fn needs_reference(model: &Model) -> Option<String> {
+    match selected_service(model) {
+        None => Some("select a service first".to_owned()),
+        Some(service) if service.question.is_none() => {
+            Some("its image has no name that a registry knows".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+/// Refuses what concerns the list of services while another view is open.
+fn needs_fleet(model: &Model) -> Option<String> {
+    (model.screen.view != View::Fleet).then(|| "only in the fleet (1)".to_owned())
+}
+
+/// Returns the selected way back, where ways back are shown.
+pub fn selected_candidate(model: &Model) -> Option<&Candidate> {
+    let View::Tags { service, selected } = &model.screen.view else {
+        return None;
+    };
+    let shown = model.preview.shown.as_ref()?;
+    (shown.service == *service).then(|| shown.selected(selected.as_ref()))?
+}
+
 fn needs_source(model: &Model) -> Option<String> {
+    if let Some(candidate) = selected_candidate(model)
+        && candidate.source.is_some()
+    {
+        return None;
+    }
     match selected_service(model) {
         None => Some("select a service first".to_owned()),
         Some(service) if source_of(service).is_none() => {

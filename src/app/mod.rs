@@ -14,5 +14,4 @@ pub mod msg;
 pub mod preview;
 pub mod rows;
 pub mod screen;
-pub mod tailnet;
 pub mod update;

@@ -23,7 +23,6 @@ use super::keymap::Keymap;
 use super::msg::Now;
 use super::preview::Preview;
 use super::screen::Screen;
-use super::tailnet::{TailnetModel, TailnetPlace};
 
 /// The whole state.
 #[derive(Debug, Clone)]
@@ -39,7 +38,6 @@ pub struct Model {
     pub judged: Vec<HostView>,
     /// What is known for looking ahead.
     pub preview: Preview,
-    pub tailnet: TailnetModel,
     pub screen: Screen,
     pub keymap: Keymap,
     /// What is wrong with the configuration, each in one line.
@@ -92,7 +90,6 @@ pub struct HostModel {
     pub attempts: u32,
     pub rtt_ms: Option<u64>,
     pub could_change: Option<bool>,
-    pub tailnet: TailnetPlace,
 }
 
 /// The way to a host.
@@ -112,7 +109,6 @@ impl HostModel {
     /// Starts without any knowledge.
     pub fn new(spec: HostSpec) -> Self {
         Self {
-            tailnet: TailnetPlace::of(&spec.address),
             spec,
             link: Link::Idle,
             since: None,
@@ -199,7 +195,6 @@ impl Model {
             files: BTreeMap::new(),
             judged,
             preview: Preview::default(),
-            tailnet: TailnetModel::default(),
             screen: Screen::default(),
             keymap,
             problems: Vec::new(),

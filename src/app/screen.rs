@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::core::digest::{ImageId, TopDigest};
 use crate::core::image::ImageRef;
 use crate::core::names::{HostName, ProjectName, ServiceKey};
 
@@ -135,9 +136,17 @@ pub enum View {
     /// What the service could go to.
     Tags {
         service: ServiceKey,
-        /// The place of the selected candidate in the list.
-        selected: usize,
+        /// The selected candidate; where nothing was selected yet it is the running one.
+        selected: Option<Chosen>,
     },
+}
+
+/// A candidate by what names it, so that it stays selected while its facts arrive.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chosen {
+    pub digest: Option<TopDigest>,
+    pub image_id: Option<ImageId>,
+    pub tag: Option<Box<str>>,
 }
 
 impl View {

@@ -2,7 +2,7 @@
 //!
 //! Adapters fill these types from the wire; nothing here knows how an engine is reached.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -149,6 +149,9 @@ pub struct ImageFacts {
     pub diff_ids: Vec<DiffId>,
     /// False where the store holds the image in part only, so that empty fields mean nothing.
     pub complete: bool,
+    /// True where the store holds it no more, and only a container still stands on its layers.
+    #[serde(default)]
+    pub removed: bool,
 }
 
 impl ImageFacts {
@@ -175,6 +178,9 @@ pub struct Observation {
     /// What bears on downloads; absent while only the images in use were read in detail.
     #[serde(default)]
     pub whole: Option<Whole>,
+    /// Digests that images ever had here: a graph store knows their layers for ever, and tells nobody.
+    #[serde(default)]
+    pub pulled: BTreeSet<TopDigest>,
 }
 
 /// Every image was read in detail, and this beside them.
@@ -184,7 +190,22 @@ pub struct Whole {
     pub builds: bool,
 }
 
+/// How many digests of images that are gone are remembered.
+const MOST_PULLED: usize = 4_000;
+
 impl Observation {
+    /// Takes over what earlier looks saw and no engine tells again.
+    pub fn remember(&mut self, earlier: Option<&Self>) {
+        if self.engine.store != ImageStore::Graph {
+            return;
+        }
+        let digests = self.images.values().flat_map(|image| &image.digests);
+        self.pulled = digests.map(|(_, top)| top.clone()).collect();
+        let room = MOST_PULLED.saturating_sub(self.pulled.len());
+        let earlier = earlier.iter().flat_map(|earlier| &earlier.pulled);
+        self.pulled.extend(earlier.take(room).cloned());
+    }
+
     /// Returns the image that the tag names on this host now.
     pub fn image_of_tag(&self, reference: &ImageRef) -> Option<&ImageFacts> {
         self.images

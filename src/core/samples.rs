@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -68,6 +68,7 @@ pub fn image(id: u8, tags: &[&str], digests: &[(&str, u8)], created: Option<i64>
         source: None,
         diff_ids: Vec::new(),
         complete: true,
+        removed: false,
     }
 }
 
@@ -127,5 +128,6 @@ pub fn observation(
             .map(|image| (image.id.clone(), image))
             .collect(),
         whole: Some(Whole { builds: false }),
+        pulled: BTreeSet::new(),
     }
 }

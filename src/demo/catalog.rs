@@ -229,6 +229,7 @@ impl Catalog {
                 .filter_map(|layer| layer.diff_id)
                 .collect(),
             complete: true,
+            removed: false,
         })
     }
 }

@@ -253,6 +253,7 @@ impl Host {
                 .collect(),
             images: self.images(catalog, started_at),
             whole: Some(Whole { builds: false }),
+            pulled: BTreeSet::new(),
         }
     }
 

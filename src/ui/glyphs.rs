@@ -17,6 +17,9 @@ pub struct Glyphs {
     pub corners: [char; 4],
     pub alarm: char,
     pub field: char,
+    /// A bar of what has to be fetched, and of what is there.
+    pub bar: char,
+    pub faint_bar: char,
 }
 
 /// The profiles.
@@ -43,6 +46,8 @@ impl Glyphs {
         corners: ['┌', '┐', '└', '┘'],
         alarm: '!',
         field: '▏',
+        bar: '█',
+        faint_bar: '░',
     };
     pub const CONSOLE: Self = Self {
         kind: Kind::Console,
@@ -50,6 +55,7 @@ impl Glyphs {
         closed: '▶',
         more: "...",
         field: '█',
+        faint_bar: '·',
         ..Self::UNICODE
     };
     pub const ASCII: Self = Self {
@@ -62,6 +68,8 @@ impl Glyphs {
         vertical: '|',
         corners: ['+'; 4],
         field: '_',
+        bar: '#',
+        faint_bar: '.',
         ..Self::UNICODE
     };
 
@@ -160,9 +168,11 @@ mod tests {
                 corners,
                 alarm,
                 field,
+                bar,
+                faint_bar,
             } = glyphs;
             let own = [
-                cursor, open, closed, bullet, horizontal, vertical, alarm, field,
+                cursor, open, closed, bullet, horizontal, vertical, alarm, field, bar, faint_bar,
             ];
             let verdicts = Verdict::ALL.map(|verdict| glyphs.verdict(verdict));
             for c in own

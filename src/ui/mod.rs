@@ -11,11 +11,13 @@ mod footer;
 pub mod glyphs;
 mod header;
 mod help;
+mod layers;
 mod list;
 mod overlay;
 mod palette;
 mod pen;
 mod summary;
+mod tags;
 pub mod theme;
 
 use ratatui::buffer::Buffer;
@@ -24,6 +26,7 @@ use ratatui::layout::Rect;
 use crate::app::explain::Tone;
 use crate::app::model::Model;
 use crate::app::rows::Rows;
+use crate::app::screen::View;
 
 use glyphs::Glyphs;
 use pen::Pen;
@@ -49,8 +52,23 @@ pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut 
     overlay::draw(model, &mut pen, area, rest);
 }
 
-/// Draws the list and, where there is room or it was asked for, the detail of the selected row.
+/// Draws what the screen is about.
 fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
+    match &model.screen.view {
+        View::Fleet => fleet(model, rows, pen, area),
+        View::Layers {
+            service,
+            to,
+            selected,
+        } => layers::draw(model, service, to.as_ref(), *selected, pen, area),
+        View::Tags { service, selected } => {
+            tags::draw(model, service, selected.as_ref(), pen, area);
+        }
+    }
+}
+
+/// Draws the list and, where there is room or it was asked for, the detail of the selected row.
+fn fleet(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
     if rows.list.is_empty() {
         empty::draw(model, pen, area);
         return;

@@ -1,8 +1,10 @@
 //! The cases, by subject.
 
+mod download;
 mod hosts;
 mod hosts_failing;
 mod hosts_files;
 mod hosts_ssh;
 mod hosts_tcp;
 mod is_the_lab;
+mod watcher;

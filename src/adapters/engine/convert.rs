@@ -176,6 +176,7 @@ pub fn image(
         source: label("org.opencontainers.image.source"),
         diff_ids: details.map_or_else(Vec::new, |details| details.diff_ids.clone()),
         complete: details.is_some_and(|details| details.complete),
+        removed: listed.is_none(),
     }
 }
 

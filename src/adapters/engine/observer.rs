@@ -154,6 +154,7 @@ impl Observer {
             containers,
             images: facts,
             whole: known.whole,
+            pulled: BTreeSet::new(),
         })
     }
 

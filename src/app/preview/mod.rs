@@ -29,6 +29,8 @@ pub struct Preview {
     pub repositories: BTreeMap<RepositoryKey, RepositoryModel>,
     /// What services ran before, as far as it was recorded.
     pub runs: BTreeMap<ServiceKey, Vec<FormerRun>>,
+    /// The open list of tags as it was last joined; joining it for each key would be felt.
+    pub shown: Option<tags::TagsView>,
     /// Hosts whose open needs have to be worked out again.
     pub due: BTreeSet<HostName>,
     /// Connections over which every image was asked for in detail already.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::app::judge::ServiceView;
 use crate::app::model::Model;
+use crate::app::screen::Chosen;
 use crate::core::candidates::{Anchor, Candidate, Retention, Sources, behind_by, candidates};
 use crate::core::image::Repository;
 use crate::core::layers::Holdings;
@@ -40,6 +41,45 @@ pub struct Tally {
     pub helpers: usize,
     /// Tags of which it is not known what they name.
     pub open: usize,
+}
+
+impl TagsView {
+    /// Returns the place of the selected candidate.
+    pub fn place(&self, selected: Option<&Chosen>) -> usize {
+        let list = &self.candidates;
+        let found = selected.and_then(|chosen| {
+            let by_digest =
+                |own: &Candidate| chosen.digest.is_some() && own.digest == chosen.digest;
+            let by_id =
+                |own: &Candidate| chosen.image_id.is_some() && own.image_id == chosen.image_id;
+            let by_tag = |own: &Candidate| {
+                chosen
+                    .tag
+                    .as_ref()
+                    .is_some_and(|tag| own.tags.contains(tag))
+            };
+            let place = |fits: &dyn Fn(&Candidate) -> bool| list.iter().position(fits);
+            place(&by_digest)
+                .or_else(|| place(&by_id))
+                .or_else(|| place(&by_tag))
+        });
+        let running = || list.iter().position(|candidate| candidate.running);
+        found.or_else(running).unwrap_or(0)
+    }
+
+    /// Returns the selected candidate.
+    pub fn selected(&self, selected: Option<&Chosen>) -> Option<&Candidate> {
+        self.candidates.get(self.place(selected))
+    }
+}
+
+/// Names a candidate, so that it is found again when more is known of it.
+pub fn chosen(candidate: &Candidate) -> Chosen {
+    Chosen {
+        digest: candidate.digest.clone(),
+        image_id: candidate.image_id.clone(),
+        tag: candidate.tags.first().cloned(),
+    }
 }
 
 /// Returns the repository whose tags are a service's ways back.

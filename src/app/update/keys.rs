@@ -12,7 +12,7 @@ use super::super::mode::Mode;
 use super::super::model::{Link, Model};
 use super::super::rows::{self, Place, Rows};
 use super::super::screen::{Notice, Overlay, RowId};
-use super::fleet;
+use super::{fleet, views};
 
 /// The longest text a field takes.
 const LONGEST_TEXT: usize = 200;
@@ -151,6 +151,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
         return;
     }
     match command.run {
+        _ if views::takes(model, command.run) => views::run(model, command.run, effects),
         Run::Down => move_by(model, 1),
         Run::Up => move_by(model, -1),
         Run::PageDown => move_by(model, page(model)),
@@ -202,6 +203,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
                 effects.push(Effect::Console(Console::Copy(text)));
             }
         }
+        Run::Fleet | Run::Layers | Run::Tags => views::run(model, command.run, effects),
         Run::Shell => shell(model, effects),
         Run::Suspend => effects.push(Effect::Console(Console::Suspend)),
         Run::Quit => quit(model, effects),
@@ -241,7 +243,7 @@ fn scroll_overlay(model: &mut Model, run: Run) -> bool {
 }
 
 /// Returns how many rows a page has, about.
-fn page(model: &Model) -> isize {
+pub fn page(model: &Model) -> isize {
     isize::try_from(model.screen.height.saturating_sub(4).max(1)).unwrap_or(1)
 }
 

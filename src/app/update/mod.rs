@@ -6,7 +6,7 @@ mod fleet;
 mod keys;
 mod preview;
 mod schedule;
-mod tailnet;
+mod views;
 
 pub use keys::palette_matches;
 pub use schedule::next_wake;
@@ -41,8 +41,6 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
             effects.push(Effect::Console(Console::Quit));
         }
         Msg::Restored(memory) => fleet::restore(model, *memory),
-        Msg::Destination { host, name } => tailnet::destination(model, &host, name),
-        Msg::Tailnet(tailnet) => tailnet::told(model, *tailnet),
         Msg::Connected {
             host,
             rtt_ms,
@@ -79,6 +77,11 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
 
 /// Shows another view; what it wants is asked for with the next message.
 pub fn open(model: &mut Model, view: View) {
+    // What is known already is shown at once.
+    model.preview.shown = match &view {
+        View::Tags { service, .. } => super::preview::tags::view(model, service),
+        View::Layers { .. } | View::Fleet => None,
+    };
     model.screen.view = view;
     model.dirty = true;
     preview::mark_view(model);

@@ -420,6 +420,8 @@ fn want_tags<M: Mode>(
     for image in images {
         want_neighbours(model, index, &image, effects);
     }
+    model.preview.shown = tags::view(model, key);
+    model.dirty = true;
 }
 
 /// Tells whether the order of questions has to be worked out.

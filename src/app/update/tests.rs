@@ -271,4 +271,3 @@ mod hosts;
 mod preview;
 mod registries;
 mod screen;
-mod tailnet;

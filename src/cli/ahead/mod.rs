@@ -77,7 +77,7 @@ impl Journey {
                 let service = one(model, target)?.key.clone();
                 Ok((!std::mem::replace(opened, true)).then_some(View::Tags {
                     service,
-                    selected: 0,
+                    selected: None,
                 }))
             }
             Self::Layers { target, to, stage } => {
@@ -103,7 +103,7 @@ fn layers_step(
     };
     let list = || View::Tags {
         service: service.key.clone(),
-        selected: 0,
+        selected: None,
     };
     let Some(text) = to else {
         let open = (stage == Stage::Begin).then(|| view(None));

@@ -160,6 +160,10 @@ pub(super) fn join(sources: &Sources<'_>, families: &BTreeMap<&str, Family>) -> 
 
 /// Tells whether a local image has to do with the repository or with what the service ran.
 fn belongs(sources: &Sources<'_>, image: &ImageFacts) -> bool {
+    // What only a container still holds cannot be started again from this host.
+    if image.removed {
+        return sources.running == Some(&image.id);
+    }
     let in_repository = |repository: &Repository| repository == sources.repository;
     sources.running == Some(&image.id)
         || image.tags.iter().any(|tag| in_repository(&tag.repository))
@@ -245,7 +249,7 @@ fn finish(
         _ => 1,
     });
     let kept = tags.iter().any(|tag| family(tag) == Some(Family::Keep));
-    let on_host = draft.facts.is_some();
+    let on_host = draft.facts.is_some_and(|facts| !facts.removed);
     let digest = digest(sources, &draft);
     let running = match (sources.running, draft.facts) {
         (Some(running), Some(facts)) => facts.id == *running,

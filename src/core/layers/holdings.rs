@@ -63,21 +63,42 @@ impl Holdings {
             unread_layers: BTreeSet::new(),
             opaque: 0,
         };
+        let mut fetched = Fetched::new();
         for image in observation.images.values() {
-            holdings.add_image(observation, manifests, image);
+            if image.removed {
+                holdings.chains.add(&image.diff_ids);
+                holdings.add_removed(manifests, &image.id, &mut fetched);
+            } else {
+                holdings.add_image(observation, manifests, image, &mut fetched);
+            }
         }
         for container in &observation.containers {
             if observation.images.contains_key(&container.image_id) {
                 // The engine itself tells which manifest of the image it unpacked.
                 holdings.manifests.extend(container.manifest.clone());
             } else {
-                holdings.add_held_by_container(manifests, &container.image_id);
+                holdings.add_removed(manifests, &container.image_id, &mut fetched);
             }
+        }
+        for top in &observation.pulled {
+            let key = (top.clone(), observation.engine.platform.clone());
+            if let Some(remote) = manifests.get(&key) {
+                fetched.entry(&remote.config).or_default().push(remote);
+            }
+        }
+        for images in fetched.values() {
+            holdings.know(images);
         }
         holdings
     }
 
-    fn add_image(&mut self, observation: &Observation, manifests: &Manifests, image: &ImageFacts) {
+    fn add_image<'a>(
+        &mut self,
+        observation: &Observation,
+        manifests: &'a Manifests,
+        image: &ImageFacts,
+        fetched: &mut Fetched<'a>,
+    ) {
         let graph = self.store == ImageStore::Graph;
         let platform = platform_of(observation, image);
         let read: Vec<&RemoteImage> = tops(observation, image)
@@ -88,14 +109,12 @@ impl Holdings {
         for remote in &read {
             self.manifests.insert(remote.manifest.clone());
             self.configs.insert(remote.config.clone());
-            for layer in &remote.layers {
-                let in_all = |other: &&RemoteImage| {
-                    other.layers.iter().any(|own| own.digest == layer.digest)
-                };
-                let sure = read.iter().all(in_all);
-                let known = self.known.entry(layer.digest.clone()).or_insert(sure);
-                *known |= sure;
+            if graph {
+                fetched.entry(&remote.config).or_default().push(remote);
             }
+        }
+        if !graph {
+            self.know(&read);
         }
         if is_opaque(image) {
             for remote in &read {
@@ -113,9 +132,28 @@ impl Holdings {
         }
     }
 
+    /// Takes in the layers of one image's manifests: which of several was really fetched is not known.
+    fn know(&mut self, images: &[&RemoteImage]) {
+        for layer in images.iter().flat_map(|image| &image.layers) {
+            let holds = |image: &&RemoteImage| {
+                let mut layers = image.layers.iter();
+                layers.any(|own| own.digest == layer.digest)
+            };
+            let sure = images.iter().all(holds);
+            let known = self.known.entry(layer.digest.clone()).or_insert(sure);
+            *known |= sure;
+        }
+    }
+
     /// Adds an image that was removed while a container still stands on its unpacked layers.
-    fn add_held_by_container(&mut self, manifests: &Manifests, id: &ImageId) {
+    fn add_removed<'a>(
+        &mut self,
+        manifests: &'a Manifests,
+        id: &ImageId,
+        fetched: &mut Fetched<'a>,
+    ) {
         let graph = self.store == ImageStore::Graph;
+        self.images.remove(id);
         for ((top, _), remote) in manifests {
             let same = if graph {
                 remote.config == id.as_config()
@@ -128,13 +166,14 @@ impl Holdings {
             self.chains.add(&diff_ids(&remote.layers));
             // A graph store remembers digests of removed images; containerd's content goes with the image.
             if graph {
-                for layer in &remote.layers {
-                    self.known.insert(layer.digest.clone(), true);
-                }
+                fetched.entry(&remote.config).or_default().push(remote);
             }
         }
     }
 }
+
+/// Manifests that a graph store fetched or might have, by the image that they are of.
+type Fetched<'a> = BTreeMap<&'a ConfigDigest, Vec<&'a RemoteImage>>;
 
 /// Lists the manifests of the host's images that bear on a pull of the target and should be had for an exact answer.
 pub fn needed(observation: &Observation, target: &RemoteImage) -> Vec<Needed> {
@@ -144,17 +183,16 @@ pub fn needed(observation: &Observation, target: &RemoteImage) -> Vec<Needed> {
         .first()
         .and_then(|layer| layer.diff_id.as_ref());
     let graph = observation.engine.store == ImageStore::Graph;
-    if graph
-        && observation
-            .images
-            .keys()
-            .any(|id| id.as_config() == target.config)
-    {
+    let is_target = |image: &ImageFacts| !image.removed && image.id.as_config() == target.config;
+    if graph && observation.images.values().any(is_target) {
         return Vec::new();
     }
     let mut list: Vec<Needed> = Vec::new();
     for image in observation.images.values() {
-        let bears = if is_opaque(image) {
+        let bears = if image.removed && !image.diff_ids.is_empty() {
+            // Its layers are known, and that is all that is left of it.
+            false
+        } else if is_opaque(image) {
             !graph
         } else if graph {
             image.diff_ids.first() == first

@@ -229,6 +229,57 @@ fn images_that_only_containers_hold_still_count() {
 }
 
 #[test]
+fn an_image_that_was_removed_below_its_container_is_fetched_again_in_part() {
+    let held = local(remote_image(200, 201, &[(1, 101), (2, 102)]));
+    for (store, again) in [
+        (Graph, "exact 1: present present / fetch"),
+        (Containerd, "exact 1: present present / fetch"),
+    ] {
+        let mut removed = facts(store, &held);
+        removed.removed = true;
+        removed.digests.clear();
+        let mut runs = container("web", "r.lan/app");
+        runs.image_id = removed.id.clone();
+        let seen = observation(store, vec![removed], vec![runs]);
+        let read = manifests(std::slice::from_ref(&held));
+        let holdings = Holdings::of(&seen, &read, false);
+        assert_eq!(shown(&predict(&holdings, &held.remote)), again);
+    }
+}
+
+#[test]
+fn a_graph_store_knows_the_digests_of_images_that_are_gone() {
+    let gone = local(remote_image(200, 201, &[(1, 101), (2, 102)]));
+    let loaded = Local {
+        read: false,
+        pulled: false,
+        ..local(remote_image(202, 203, &[(9, 101), (8, 102)]))
+    };
+    let target = remote_image(210, 211, &[(1, 101), (3, 103)]);
+    let mut seen = observation(Graph, vec![facts(Graph, &loaded)], Vec::new());
+    let read = manifests(std::slice::from_ref(&gone));
+    let before = predict(&Holdings::of(&seen, &read, false), &target);
+    assert_eq!(shown(&before), "exact 41: fetch fetch / fetch");
+    seen.pulled.insert(gone.remote.top.clone());
+    let after = predict(&Holdings::of(&seen, &read, false), &target);
+    assert_eq!(shown(&after), "exact 31: present fetch / fetch");
+}
+
+#[test]
+fn what_was_pulled_is_remembered_from_look_to_look() {
+    let held = local(remote_image(200, 201, &[(1, 101)]));
+    let mut first = observation(Graph, vec![facts(Graph, &held)], Vec::new());
+    first.remember(None);
+    assert_eq!(first.pulled.len(), 1);
+    let mut second = observation(Graph, Vec::new(), Vec::new());
+    second.remember(Some(&first));
+    assert_eq!(second.pulled, first.pulled);
+    let mut other = observation(Containerd, Vec::new(), Vec::new());
+    other.remember(Some(&first));
+    assert!(other.pulled.is_empty());
+}
+
+#[test]
 fn an_incomplete_image_is_read_from_its_manifest() {
     let held = local(remote_image(200, 201, &[(1, 101), (2, 102)]));
     let mut partial = facts(Containerd, &held);

@@ -89,7 +89,7 @@ fn open_tags(bench: &mut Bench) -> Effects {
         bench,
         View::Tags {
             service,
-            selected: 0,
+            selected: None,
         },
     )
 }

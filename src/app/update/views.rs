@@ -1,0 +1,231 @@
+//! The views beside the fleet: opening, leaving, moving in them, and what their keys are about.
+
+use crate::core::image::ImageRef;
+
+use super::super::commands::{self, Run};
+use super::super::effect::{Console, Effect};
+use super::super::mode::Mode;
+use super::super::model::Model;
+use super::super::preview::layers::{self, LayersState};
+use super::super::preview::tags::{self, chosen};
+use super::super::screen::{Overlay, View};
+use super::keys::{notice, page};
+use super::preview;
+
+/// Tells whether the open view takes the command for itself.
+pub fn takes(model: &Model, run: Run) -> bool {
+    let own = matches!(
+        run,
+        Run::Down
+            | Run::Up
+            | Run::PageDown
+            | Run::PageUp
+            | Run::First
+            | Run::Last
+            | Run::Open
+            | Run::Back
+            | Run::Refresh
+            | Run::CopyDigest
+            | Run::CopySource
+    );
+    own && model.screen.view != View::Fleet && model.screen.overlay == Overlay::None
+}
+
+/// Runs a command of the views.
+pub fn run<M: Mode>(model: &mut Model, run: Run, effects: &mut Vec<Effect<M>>) {
+    match run {
+        Run::Down => move_by(model, 1),
+        Run::Up => move_by(model, -1),
+        Run::PageDown => move_by(model, page(model)),
+        Run::PageUp => move_by(model, -page(model)),
+        Run::First => move_by(model, isize::MIN),
+        Run::Last => move_by(model, isize::MAX),
+        Run::Fleet => super::open(model, View::Fleet),
+        Run::Layers | Run::Open => open_layers(model),
+        Run::Tags => open_tags(model),
+        Run::Back => back(model),
+        Run::Refresh => refresh(model),
+        Run::CopyDigest => copy(model, digest(model), effects),
+        Run::CopySource => copy(model, source(model), effects),
+        _ => {}
+    }
+}
+
+/// Shows the download of the selected way back, or of the service's own tag.
+fn open_layers(model: &mut Model) {
+    let to = match &model.screen.view {
+        View::Layers { .. } => return,
+        View::Tags { .. } => match selected_reference(model) {
+            Ok(to) => to,
+            Err(why) => {
+                notice(model, format!("layers: {why}"));
+                return;
+            }
+        },
+        View::Fleet => None,
+    };
+    let Some(service) = commands::selected_service(model).map(|service| service.key.clone()) else {
+        return;
+    };
+    let view = View::Layers {
+        service,
+        to,
+        selected: 0,
+    };
+    super::open(model, view);
+}
+
+/// Returns the reference of the selected way back; none where it is what the service follows anyway.
+fn selected_reference(model: &Model) -> Result<Option<ImageRef>, &'static str> {
+    let candidate = commands::selected_candidate(model).ok_or("nothing is selected")?;
+    let service = commands::selected_service(model);
+    let followed = service.and_then(|service| service.question.as_ref());
+    let is_followed = followed.is_some_and(|question| {
+        let tag = question.reference.tag();
+        tag.is_some_and(|tag| candidate.tags.iter().any(|own| **own == *tag))
+    });
+    if is_followed {
+        return Ok(None);
+    }
+    match &candidate.reference {
+        Some(reference) => Ok(Some(reference.clone())),
+        None => Err("it has no name that a registry knows"),
+    }
+}
+
+fn open_tags(model: &mut Model) {
+    let Some(service) = commands::selected_service(model).map(|service| service.key.clone()) else {
+        return;
+    };
+    if let View::Tags { .. } = model.screen.view {
+        return;
+    }
+    let view = View::Tags {
+        service,
+        selected: None,
+    };
+    super::open(model, view);
+}
+
+/// Leaves the view: from a way back's download to the ways back, else to the fleet.
+fn back(model: &mut Model) {
+    match &model.screen.view {
+        View::Layers {
+            service,
+            to: Some(to),
+            ..
+        } => {
+            let tag = to.digest().is_none().then(|| to.tag()).flatten();
+            let selected = crate::app::screen::Chosen {
+                digest: to.digest().cloned(),
+                image_id: None,
+                tag: tag.map(Into::into),
+            };
+            let view = View::Tags {
+                service: service.clone(),
+                selected: Some(selected),
+            };
+            super::open(model, view);
+        }
+        View::Layers { .. } | View::Tags { .. } | View::Fleet => super::open(model, View::Fleet),
+    }
+}
+
+fn move_by(model: &mut Model, by: isize) {
+    match &model.screen.view {
+        View::Fleet => {}
+        View::Layers {
+            service,
+            to,
+            selected,
+        } => {
+            let view = layers::view(model, service, to.as_ref());
+            let count = match view.map(|view| view.state) {
+                Some(LayersState::Ready(prediction)) => prediction.layers.len(),
+                _ => 0,
+            };
+            let next = moved(*selected, by, count);
+            if let View::Layers { selected, .. } = &mut model.screen.view {
+                *selected = next;
+            }
+        }
+        View::Tags { selected, .. } => {
+            let Some(shown) = &model.preview.shown else {
+                return;
+            };
+            let next = moved(shown.place(selected.as_ref()), by, shown.candidates.len());
+            let next = shown.candidates.get(next).map(chosen);
+            if let View::Tags { selected, .. } = &mut model.screen.view {
+                *selected = next;
+            }
+        }
+    }
+}
+
+fn moved(here: usize, by: isize, count: usize) -> usize {
+    here.saturating_add_signed(by).min(count.saturating_sub(1))
+}
+
+/// Has everything behind the view asked for anew.
+fn refresh(model: &mut Model) {
+    let Some(service) = commands::selected_service(model) else {
+        return;
+    };
+    let question = service.question.clone();
+    if let Some(key) = tags::repository_key(service) {
+        model.preview.refresh(&key);
+    }
+    let now = model.now.since_start;
+    if let Some(remote) = question.and_then(|key| model.remotes.get_mut(&key)) {
+        // A registry that asked to be left alone is left alone, whoever presses keys.
+        let failure = remote.remote.failure.as_ref();
+        if failure.is_none_or(|(_, failure)| failure.retry_after.is_none()) {
+            remote.due = now;
+        }
+    }
+    preview::mark_view(model);
+    notice(model, "looking again".to_owned());
+}
+
+fn digest(model: &Model) -> Option<String> {
+    if let Some(candidate) = commands::selected_candidate(model) {
+        return candidate.digest.as_ref().map(ToString::to_string);
+    }
+    let View::Layers {
+        service,
+        to,
+        selected,
+    } = &model.screen.view
+    else {
+        return None;
+    };
+    let view = layers::view(model, service, to.as_ref())?;
+    match view.state {
+        // The list begins with the last layer.
+        LayersState::Ready(prediction) => {
+            let layer = prediction.layers.iter().rev().nth(*selected)?;
+            Some(layer.digest.to_string())
+        }
+        LayersState::Waiting(_) | LayersState::Failed(_) => None,
+    }
+}
+
+fn source(model: &Model) -> Option<String> {
+    let candidate = commands::selected_candidate(model);
+    let own = candidate.and_then(|candidate| candidate.source.clone());
+    let service = || {
+        let service = commands::selected_service(model)?;
+        commands::source_of(service).map(str::to_owned)
+    };
+    own.or_else(service)
+}
+
+fn copy<M: Mode>(model: &mut Model, text: Option<String>, effects: &mut Vec<Effect<M>>) {
+    match text {
+        Some(text) => {
+            notice(model, format!("copied {text}"));
+            effects.push(Effect::Console(Console::Copy(text)));
+        }
+        None => notice(model, "copy: it is not known yet".to_owned()),
+    }
+}
