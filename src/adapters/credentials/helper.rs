@@ -1,5 +1,6 @@
 //! Docker's credential helpers: programs that are told a server and answer with user and secret.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -25,7 +26,12 @@ struct Told {
 }
 
 /// Asks a helper by its short name for the credential of a server.
-pub(super) async fn get(name: &str, server: &str, patience: Duration) -> Lookup {
+pub(super) async fn get(
+    name: &str,
+    folder: Option<&Path>,
+    server: &str,
+    patience: Duration,
+) -> Lookup {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if !name.chars().all(plain) {
         return Lookup::Failed(format!(
@@ -34,7 +40,11 @@ pub(super) async fn get(name: &str, server: &str, patience: Duration) -> Lookup 
         ));
     }
     let program = format!("docker-credential-{name}");
-    match timeout(patience, run(&program, server)).await {
+    let path = folder
+        .map(|folder| folder.join(&program))
+        .filter(|path| path.is_file())
+        .unwrap_or_else(|| PathBuf::from(&program));
+    match timeout(patience, run(&program, &path, server)).await {
         Ok(Ok(lookup)) => lookup,
         Ok(Err(why)) => Lookup::Failed(format!("{program} {why}")),
         Err(_) => Lookup::Failed(format!(
@@ -44,9 +54,9 @@ pub(super) async fn get(name: &str, server: &str, patience: Duration) -> Lookup 
     }
 }
 
-async fn run(program: &str, server: &str) -> Result<Lookup, String> {
+async fn run(program: &str, path: &Path, server: &str) -> Result<Lookup, String> {
     // A helper that wants to ask a person finds no terminal on its input.
-    let mut child = Command::new(program)
+    let mut child = Command::new(path)
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -22,6 +22,8 @@ pub const HUB_KEY: &str = "https://index.docker.io/v1/";
 pub struct Credentials {
     folder: Option<PathBuf>,
     helper_timeout: Duration,
+    /// Where helpers lie, before the places where programs lie.
+    helper_folder: Option<PathBuf>,
 }
 
 /// A credential with a name that may be shown.
@@ -61,6 +63,7 @@ impl Credentials {
         Self {
             folder,
             helper_timeout: Duration::from_secs(10),
+            helper_folder: None,
         }
     }
 
@@ -69,6 +72,7 @@ impl Credentials {
         Self {
             folder: Some(folder.into()),
             helper_timeout: Duration::from_secs(10),
+            helper_folder: None,
         }
     }
 
@@ -77,12 +81,19 @@ impl Credentials {
         Self {
             folder: None,
             helper_timeout: Duration::ZERO,
+            helper_folder: None,
         }
     }
 
     /// Waits that long for a credential helper.
     pub fn with_helper_timeout(mut self, timeout: Duration) -> Self {
         self.helper_timeout = timeout;
+        self
+    }
+
+    /// Looks for helpers in this folder first.
+    pub fn with_helper_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.helper_folder = Some(folder.into());
         self
     }
 
@@ -98,7 +109,10 @@ impl Credentials {
             Err(why) => return Lookup::Failed(why),
         };
         match config.helper_for(registry) {
-            Some(name) => helper::get(name, server_key(registry), self.helper_timeout).await,
+            Some(name) => {
+                let folder = self.helper_folder.as_deref();
+                helper::get(name, folder, server_key(registry), self.helper_timeout).await
+            }
             None => config.entry_for(registry),
         }
     }

@@ -116,8 +116,12 @@ impl Auth {
     /// Looks up the credential, at most once in a while.
     pub(super) async fn credential(&self) -> Lookup {
         let mut kept = self.credential.lock().await;
+        // One that is refused is read again each time, so that a new login counts at once.
+        let refused =
+            |lookup: &Lookup| matches!(lookup, Lookup::Found(own) if self.is_refused(own));
         if let Some((at, lookup)) = kept.as_ref()
             && at.elapsed() < CREDENTIAL_LIFE
+            && !refused(lookup)
         {
             return lookup.clone();
         }

@@ -176,14 +176,14 @@ pub(super) fn diagnose(error: &(dyn Error + 'static), seen: Option<String>) -> B
             return diagnose_tls(tls, seen);
         }
         if let Some(io) = error.downcast_ref::<io::Error>() {
-            if let Some(tls) = io
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            {
-                return diagnose_tls(tls, seen);
-            }
             if io.kind() == io::ErrorKind::ConnectionRefused {
                 return Broken::Refused;
+            }
+            // What an io error wraps is not its source, and it may wrap another io error.
+            if let Some(inner) = io.get_ref() {
+                words = error.to_string();
+                cause = Some(inner);
+                continue;
             }
         }
         words = error.to_string();
