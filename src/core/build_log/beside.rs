@@ -99,7 +99,7 @@ impl Lane {
             self.quoting = !self.quoting && !self.active.is_empty();
             return;
         }
-        let noise = tail::is_noise(text);
+        let noise = tail::is_noise(text) || std::mem::take(&mut self.record);
         if self.quoting && !noise {
             return;
         }

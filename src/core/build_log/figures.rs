@@ -38,7 +38,7 @@ pub(super) fn build(open: &Open, around: Around<'_>) -> Build {
     let mut found = Build {
         status,
         format: open.format,
-        job: (!around.job.is_empty()).then(|| text(around.job.trim_ascii(), 200)),
+        job: job(around.job),
         targets: Vec::new(),
         line: open.line,
         started: None,
@@ -56,7 +56,11 @@ pub(super) fn build(open: &Open, around: Around<'_>) -> Build {
         pushed: None,
         images: images(open),
         digest: open.digest.as_ref().map(|(_, digest)| text(digest, 100)),
-        revision: open.revision.as_ref().map(|revision| text(revision, 100)),
+        revision: open
+            .revision
+            .as_ref()
+            .map(|revision| text(revision, 100))
+            .or_else(|| source_revision(&parsed)),
         warnings: open.warnings,
         warning_list: open
             .warning_list
@@ -88,6 +92,35 @@ pub(super) fn build(open: &Open, around: Around<'_>) -> Build {
     found.first_miss = first_miss(&found.step_list);
     found.why_missed = why_missed(&found);
     found
+}
+
+/// Returns the name of the speaker, without what parts it from its words; a mere time is no name.
+fn job(lane: &[u8]) -> Option<String> {
+    let name = lane.trim_ascii_end();
+    let name = name
+        .strip_suffix(b"|")
+        .or_else(|| name.strip_suffix(b":"))
+        .unwrap_or(name)
+        .trim_ascii();
+    let timed = memchr::memmem::find(name, b"0:0").is_some();
+    (!name.is_empty() && !timed && name != b">").then(|| text(name, 200))
+}
+
+/// Returns the revision of a context that is a repository: `load git source https://host/name.git#REVISION`.
+fn source_revision(parsed: &[Name<'_>]) -> Option<String> {
+    parsed
+        .iter()
+        .filter(|name| name.kind == Kind::Internal)
+        .find_map(|name| {
+            let (_, revision) = name
+                .instruction
+                .strip_prefix("load git source ")?
+                .rsplit_once('#')?;
+            let revision = revision.split(':').next()?;
+            let is_hash = matches!(revision.len(), 40 | 64)
+                && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_hash.then(|| revision.to_string())
+        })
 }
 
 /// Reads a name; the classic builder's have no brackets.

@@ -56,6 +56,8 @@ pub(super) struct Lane {
     pub(super) masked: Vec<(Box<[u8]>, u32)>,
     pub(super) hints: Hints,
     pub(super) screen_lines: u8,
+    /// The next line of others is the place of an error record.
+    pub(super) record: bool,
     /// How many vertex lines were heard when the last build began.
     pub(super) begun: u64,
     pub(super) heard: u64,

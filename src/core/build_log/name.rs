@@ -208,13 +208,20 @@ fn is_from(instruction: &str) -> bool {
 fn plain_kind(name: &str) -> Kind {
     if name.starts_with("importing cache manifest") {
         Kind::CacheImport
-    } else if name.starts_with("exporting cache") {
+    } else if name.starts_with("exporting cache")
+        || name.starts_with("exporting to GitHub Actions Cache")
+    {
         Kind::CacheExport
-    } else if name.starts_with("exporting ") || name.starts_with("importing to ") {
+    } else if name.starts_with("exporting ") || name.starts_with("importing to ") || is_push(name) {
         Kind::Export
     } else {
         Kind::Other
     }
+}
+
+/// Tells `pushing ghcr.io/me/app with docker`, where the engine pushes after the build.
+pub(super) fn is_push(name: &str) -> bool {
+    name.starts_with("pushing ") && name.ends_with(" with docker")
 }
 
 /// Reads `4/12`; a number that a job hides (`***/12`) is taken for the other.

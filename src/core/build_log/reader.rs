@@ -240,6 +240,7 @@ impl BuildLog {
         sink.line = sink.reading.lines;
         lane.step(found.step);
         let likely = lane.line(found.text, &mut sink);
+        lane.record |= found.record;
         if self.builds.len() > WAITING {
             let over = self.builds.len() - WAITING;
             self.builds.drain(..over);

@@ -164,7 +164,7 @@ impl Lane {
         let over = open.trailer.is_some() || open.evidence != Evidence::None;
         let known = open.name(number);
         let same = known.is_some_and(|known| is_same(known, name));
-        if number == 1 && header && self.begins_again(same) {
+        if number == 1 && header && (over || self.begins_again(same)) {
             let open = &mut self.active[self.current];
             let complete = open.is_complete();
             let only = open.highest <= 1;
@@ -187,6 +187,9 @@ impl Lane {
             return;
         }
         if same {
+            if Self::begins_after_its_end(open, number, name) {
+                self.begin(sink);
+            }
             self.header(number, text, sink);
             return;
         }
@@ -217,10 +220,27 @@ impl Lane {
         }
     }
 
-    /// Tells whether a header of `#1` can begin another build: not while several are read that lack it.
+    /// Tells whether a header of `#1` can begin another build: not while a build is read that has it still to come.
+    ///
+    /// Some versions number a vertex when they hear of it and show it later, so `#2` may stand before `#1`.
     fn begins_again(&self, same: bool) -> bool {
         let open = &self.active[self.current];
-        open.find(1).is_some() || (!same && !open.is_empty())
+        let at_its_beginning = !open.has_steps() && open.vertices.len() <= 8;
+        open.find(1).is_some() || (!same && !open.is_empty() && !at_its_beginning)
+    }
+
+    /// Tells whether the work that comes before all steps is shown once more after the result was written.
+    fn begins_after_its_end(open: &Open, number: u32, name: &[u8]) -> bool {
+        let first = || {
+            std::str::from_utf8(name)
+                .map(name::parse)
+                .is_ok_and(|name| {
+                    name.kind == name::Kind::Internal
+                        && name.target.is_none()
+                        && name.instruction.starts_with("load ")
+                })
+        };
+        number <= 3 && open.is_complete() && first()
     }
 
     /// Finds the build that such a header continues, where the lines of several stand between each other.
@@ -275,7 +295,14 @@ impl Lane {
             return;
         }
         self.touch(sink);
-        let entered = self.active[self.current].header(number, text.trim_ascii_end());
+        let open = &mut self.active[self.current];
+        if let Some(image) = text
+            .strip_prefix(b"pushing ")
+            .and_then(|rest| rest.trim_ascii_end().strip_suffix(b" with docker"))
+        {
+            open.image(image);
+        }
+        let entered = open.header(number, text.trim_ascii_end());
         if !entered {
             self.unread(text, sink);
         }

@@ -189,6 +189,7 @@ pub(super) fn evidence(line: &[u8]) -> Option<Evidence> {
             }
             exit(text)
         }
+        b'E' if line.starts_with(b"Error: The operation was canceled") => Some(Evidence::Cancelled),
         b'P' if line.starts_with(b"Post job cleanup") => Some(Evidence::Ended),
         b'C' if line.starts_with(b"Cleaning up ") => Some(Evidence::Ended),
         b'J' if line.starts_with(b"Job succeeded") => Some(Evidence::Ended),

@@ -23,6 +23,8 @@ pub(super) struct Unwrapped<'a> {
     pub time: Option<(usize, &'a [u8])>,
     /// What the builder wrote, at the end of the line.
     pub text: &'a [u8],
+    /// It was the first line of an error record, whose next line says where in a script that was.
+    pub record: bool,
     /// Nothing but times and columns was taken off, so the next line can be told by the same bytes.
     pub simple: bool,
 }
@@ -80,6 +82,7 @@ fn bare(line: &[u8]) -> Unwrapped<'_> {
         step: b"",
         time: None,
         text: line,
+        record: false,
         simple: true,
     }
 }
@@ -309,6 +312,7 @@ fn powershell(found: &mut Unwrapped<'_>) -> bool {
         return false;
     }
     found.text = text;
+    found.record = true;
     found.simple = false;
     true
 }

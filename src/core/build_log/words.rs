@@ -190,6 +190,7 @@ pub(super) fn is_header(text: &[u8]) -> bool {
         Some(b'[') => text
             .get(1)
             .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_' | b'*')),
+        Some(b'p') if text.ends_with(b" with docker") => text.starts_with(b"pushing "),
         _ => NAMES.iter().any(|name| text.starts_with(name)),
     }
 }
