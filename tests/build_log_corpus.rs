@@ -321,3 +321,72 @@ fn figures_beside_the_counts_are_told() {
     assert!(failed.error.unwrap().contains("exit code: 3"));
     assert_eq!(build("fail-parse.log").hit_rate(), None);
 }
+
+/// One file of all logs, one behind the other: each build keeps its counts and its end.
+#[test]
+fn all_logs_in_one_file_are_told_apart() {
+    for seed in [0, 1, 7, 13] {
+        let mut rows: Vec<&Row> = TRUTH.iter().collect();
+        // Other neighbours each time.
+        rows.rotate_left(seed * 3 % TRUTH.len());
+        if seed % 2 == 1 {
+            rows.reverse();
+        }
+        let bytes: Vec<u8> = rows.iter().flat_map(|row| log(row.0)).collect();
+        let (builds, _) = parse(&bytes, std::iter::empty());
+        let found: Vec<_> = builds
+            .iter()
+            .map(|build| {
+                (
+                    build.line,
+                    build.status,
+                    build.vertices.unwrap().total,
+                    build.steps,
+                )
+            })
+            .collect();
+        let mut line = 1;
+        for (at, row) in rows.iter().enumerate() {
+            let lines = log(row.0).iter().filter(|byte| **byte == b'\n').count() as u64;
+            let of_it: Vec<&Build> = builds
+                .iter()
+                .filter(|build| (line..line + lines).contains(&build.line))
+                .collect();
+            assert_eq!(
+                of_it.len(),
+                1,
+                "{seed}: {} after {}: {found:#?}",
+                row.0,
+                rows[at.saturating_sub(1)].0
+            );
+            let build = of_it[0];
+            let (vertices, steps) = (build.vertices.unwrap(), build.steps);
+            assert_eq!(
+                [
+                    vertices.total,
+                    vertices.cached,
+                    vertices.failed,
+                    vertices.cancelled
+                ],
+                row.2,
+                "{seed}: {}",
+                row.0
+            );
+            assert_eq!(
+                [
+                    steps.total,
+                    steps.cached,
+                    steps.executed,
+                    steps.failed,
+                    steps.cancelled
+                ],
+                row.3,
+                "{seed}: {}",
+                row.0
+            );
+            assert_eq!(build.status, row.1, "{seed}: {}", row.0);
+            line += lines;
+        }
+        assert_eq!(builds.len(), rows.len());
+    }
+}

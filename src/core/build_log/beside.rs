@@ -176,9 +176,12 @@ impl Lane {
     }
 
     /// Takes note of what shows that the builds here are over; the first clear word counts.
+    ///
+    /// Where the end is known already, nothing that is said later matters.
     pub(super) fn note(&mut self, evidence: Evidence) {
         for open in &mut self.active {
-            if matches!(open.evidence, Evidence::None | Evidence::Ended) && !open.is_empty() {
+            let known = open.trailer.is_some() || open.is_complete() || open.is_empty();
+            if !known && matches!(open.evidence, Evidence::None | Evidence::Ended) {
                 open.evidence = evidence;
             }
         }

@@ -161,14 +161,13 @@ impl Lane {
             }
             return;
         };
-        let over = open.trailer.is_some() || open.evidence != Evidence::None;
+        let over = open.trailer.is_some() || open.evidence != Evidence::None || open.is_complete();
         let known = open.name(number);
         let same = known.is_some_and(|known| is_same(known, name));
         if number == 1 && header && (over || self.begins_again(same)) {
             let open = &mut self.active[self.current];
-            let complete = open.is_complete();
             let only = open.highest <= 1;
-            if over || complete || !same {
+            if over || !same {
                 self.begin(sink);
                 self.header(number, text, sink);
             } else if only || open.current == 1 || self.active.len() > 1 {
@@ -198,11 +197,17 @@ impl Lane {
                 && open
                     .find(number)
                     .is_some_and(|vertex| vertex.end == End::Open);
-            if header && !shown {
+            if !header || shown {
+                self.progress(number, name, sink);
+            } else if words::is_certain_header(name) {
                 self.begin(sink);
                 self.header(number, text, sink);
             } else {
-                self.progress(number, name, sink);
+                // A stack trace numbers its lines too: `#2 [internal function]: run()`.
+                self.unread(
+                    &[b"#", number.to_string().as_bytes(), b" ", name].concat(),
+                    sink,
+                );
             }
             return;
         }
