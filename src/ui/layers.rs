@@ -78,7 +78,7 @@ fn title(view: &LayersView, pen: &mut Pen<'_>, area: Rect) {
     let text = format!(
         "{} to {} {digest}  {}",
         view.service,
-        view.reference.familiar(),
+        view.named().familiar(),
         view.platform
     );
     pen.put(x, area.y, end.saturating_sub(x), &text, Role::Text);

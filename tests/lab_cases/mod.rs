@@ -1,5 +1,6 @@
 //! The cases, by subject.
 
+mod ahead;
 mod download;
 mod hosts;
 mod hosts_failing;

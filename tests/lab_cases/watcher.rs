@@ -1,5 +1,6 @@
 //! The product's own model looking at one host of the lab, without a screen.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use homelab_tui::adapters::paths::Paths;
@@ -23,10 +24,19 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::support::{Host, Image, Lab, Project, Registry, unique};
 
+fn new_runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A session that looks at one host with one service, whose registry is the lab's.
 pub struct Watcher {
+    folder: PathBuf,
     runtime: Runtime,
     clock: Clock,
     world: Live,
@@ -62,11 +72,7 @@ impl Watcher {
         service: ServiceKey,
         project: Option<Project>,
     ) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = new_runtime();
         let socket = format!("unix://{}", host.dir().join("docker.sock").display());
         let settings = Settings {
             hosts: vec![HostSpec::new(
@@ -82,15 +88,33 @@ impl Watcher {
             }],
             ..Settings::default()
         };
+        Self::in_folder(settings, lab.folder("watcher"), runtime, service, project)
+    }
+
+    /// Another session of the same operator, who has the same caches.
+    pub fn again(self) -> Self {
+        let runtime = new_runtime();
+        let settings = self.model.settings.clone();
+        Self::in_folder(settings, self.folder, runtime, self.service, self.project)
+    }
+
+    fn in_folder(
+        settings: Settings,
+        folder: PathBuf,
+        runtime: Runtime,
+        service: ServiceKey,
+        project: Option<Project>,
+    ) -> Self {
         let clock = Clock::start();
         let (sender, queue) = unbounded_channel();
-        let paths = Paths::below(&lab.folder("watcher"));
+        let paths = Paths::below(&folder);
         let world = {
             let _inside = runtime.enter();
             Live::new(&settings, &paths, sender, None)
         };
         let mut watcher = Self {
             model: Model::new(settings, Keymap::default(), clock.now()),
+            folder,
             runtime,
             clock,
             world,

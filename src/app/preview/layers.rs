@@ -41,6 +41,16 @@ pub struct LayersView {
     pub elsewhere: Vec<Elsewhere>,
 }
 
+impl LayersView {
+    /// Returns the reference for people: its digest stands beside it anyway.
+    pub fn named(&self) -> ImageRef {
+        match (self.reference.tag(), self.reference.digest()) {
+            (Some(tag), Some(_)) => self.reference.with_tag(tag),
+            _ => self.reference.clone(),
+        }
+    }
+}
+
 /// How far the prediction is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LayersState {

@@ -87,8 +87,8 @@ fn selected_reference(model: &Model) -> Result<Option<ImageRef>, &'static str> {
     if is_followed {
         return Ok(None);
     }
-    match &candidate.reference {
-        Some(reference) => Ok(Some(reference.clone())),
+    match candidate.exact_reference() {
+        Some(reference) => Ok(Some(reference)),
         None => Err("it has no name that a registry knows"),
     }
 }
@@ -115,11 +115,10 @@ fn back(model: &mut Model) {
             to: Some(to),
             ..
         } => {
-            let tag = to.digest().is_none().then(|| to.tag()).flatten();
             let selected = crate::app::screen::Chosen {
                 digest: to.digest().cloned(),
                 image_id: None,
-                tag: tag.map(Into::into),
+                tag: to.tag().map(Into::into),
             };
             let view = View::Tags {
                 service: service.clone(),

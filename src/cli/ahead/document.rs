@@ -59,7 +59,7 @@ impl<'a> Layers<'a> {
         Self {
             schema: 1,
             target: view.service.to_string(),
-            reference: view.reference.to_string(),
+            reference: view.named().to_string(),
             digest: view.digest.as_ref().map(|top| top.digest()),
             manifest: view.manifest.as_ref().map(|manifest| manifest.digest()),
             platform: &view.platform,

@@ -131,7 +131,7 @@ fn layers_step(
             let listed = tags::view(model, &service.key);
             let listed = listed.ok_or_else(|| not_one(text, &NoChoice::Nothing))?;
             let choice = choose(text, &listed.candidates).map_err(|why| not_one(text, &why))?;
-            let reference = listed.candidates[choice.index].reference.clone();
+            let reference = listed.candidates[choice.index].exact_reference();
             let reference = reference.ok_or_else(|| format!("{text} has no name to pull it by"))?;
             Ok((Stage::Done, Some(view(Some(reference)))))
         }

@@ -19,7 +19,7 @@ pub fn layers(view: &LayersView) -> String {
     let mut out = format!(
         "{} to {} {digest}, {}\n",
         view.service,
-        view.reference.familiar(),
+        view.named().familiar(),
         view.platform
     );
     match &view.state {

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::digest::{ImageId, ManifestDigest, TopDigest};
 use super::engine::Observation;
 use super::former_run::FormerRun;
-use super::image::{ImageRef, Repository};
+use super::image::{ImageRef, Pointer, Repository};
 use super::layers::{Holdings, Manifests};
 use super::tag_family::{Family, families};
 
@@ -96,6 +96,21 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// Returns a reference that cannot mean another image: by digest, the tag beside it for display.
+    pub fn exact_reference(&self) -> Option<ImageRef> {
+        let reference = self.reference.as_ref()?;
+        let Some(digest) = &self.digest else {
+            return Some(reference.clone());
+        };
+        Some(ImageRef {
+            repository: reference.repository.clone(),
+            pointer: Pointer::Digest {
+                digest: digest.clone(),
+                tag: reference.tag().map(Into::into),
+            },
+        })
+    }
+
     /// Returns where it is for certain.
     pub fn whereabouts(&self) -> Vec<Whereabouts> {
         let host = self.on_host.then_some(Whereabouts::Host);
@@ -156,12 +171,12 @@ pub fn candidates(sources: &Sources<'_>) -> Vec<Candidate> {
             .then_with(|| rank(b).cmp(&rank(a)))
             .then_with(|| place(a).cmp(&place(b)))
     });
-    mark_may_go(sources, &mut list);
+    mark_may_go(sources, &families, &mut list);
     list
 }
 
 /// Marks what only the registry holds and its cleaning will probably take.
-fn mark_may_go(sources: &Sources<'_>, list: &mut [Candidate]) {
+fn mark_may_go(sources: &Sources<'_>, families: &BTreeMap<&str, Family>, list: &mut [Candidate]) {
     let mut seen: BTreeMap<_, usize> = BTreeMap::new();
     let mut marked = BTreeSet::new();
     // The list is ordered newest first, so counting goes from what stays to what goes.
@@ -180,7 +195,7 @@ fn mark_may_go(sources: &Sources<'_>, list: &mut [Candidate]) {
         let only_there = !candidate.on_host && candidate.in_registry == Some(true);
         // A moving tag beside it keeps the image, whatever else names it.
         let held = candidate.tags.iter().any(|tag| {
-            let family = families([&**tag]).remove(&**tag);
+            let family = families.get(&**tag);
             matches!(
                 family,
                 Some(Family::Moving | Family::Branch | Family::Version(_))
