@@ -24,7 +24,8 @@ use crate::core::watch::Scope;
 use super::engine::{self, Distribution, Events, Link, Observer, Operator, Way};
 use super::files;
 use super::shell::Place;
-use super::ssh::{ControlFolder, Destination, Dialled, Master};
+use super::ssh::{ControlFolder, Destination, Dialled, Master, Resolved};
+use super::tailscale::road::Road;
 
 /// The way to open hosts, one per process.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub struct Hosts {
     settings: SshSettings,
     /// Made for the first ssh host, so that a session without one leaves no trace.
     folder: Mutex<Option<Arc<ControlFolder>>>,
+    road: Option<Road>,
 }
 
 impl Hosts {
@@ -40,7 +42,20 @@ impl Hosts {
         Self {
             settings,
             folder: Mutex::default(),
+            road: None,
         }
+    }
+
+    /// Lets hosts of the tailnet be reached as the tailnet wants it.
+    pub fn over(mut self, road: Option<Road>) -> Self {
+        self.road = road;
+        self
+    }
+
+    /// Returns where an ssh address leads, as ssh itself would say.
+    pub async fn resolve(&self, address: &Address) -> Option<Resolved> {
+        let destination = Destination::from_address(address, &self.settings)?;
+        Some(destination.resolved().await)
     }
 
     /// Opens the way to a host's engine.
@@ -107,7 +122,21 @@ impl Hosts {
                 "is /tmp or XDG_RUNTIME_DIR writable?",
             )
         })?;
-        Master::connect(folder, &destination, &self.settings, tell).await
+        let options = match &self.road {
+            Some(road) => {
+                let known_hosts = folder.known_hosts();
+                let resolved = destination.resolved().await;
+                road.options(&resolved, &known_hosts).map_err(|error| {
+                    HostFailure::new(
+                        HostTrouble::NoConnection,
+                        format!("cannot write the host keys of the tailnet: {error}"),
+                        "is /tmp or XDG_RUNTIME_DIR full?",
+                    )
+                })?
+            }
+            None => Vec::new(),
+        };
+        Master::connect(folder, &destination, &self.settings, &options, tell).await
     }
 
     async fn folder(&self) -> io::Result<Arc<ControlFolder>> {

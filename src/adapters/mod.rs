@@ -18,4 +18,5 @@ pub mod secret;
 pub mod shelf;
 pub mod shell;
 pub mod ssh;
+pub mod tailscale;
 pub mod theme;

@@ -27,6 +27,7 @@ pub mod samples;
 pub mod settings;
 pub mod shelf;
 pub mod tag_family;
+pub mod tailnet;
 pub mod text;
 pub mod trust;
 pub mod verdict;

@@ -73,6 +73,12 @@ impl ControlFolder {
         self.path.join(format!("s{number}"))
     }
 
+    /// Returns a path for one more file of known hosts.
+    pub fn known_hosts(&self) -> PathBuf {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.path.join(format!("k{number}"))
+    }
+
     /// Ends the ssh connections that dead processes of this user left, and removes their folders.
     pub async fn clear_left_overs(&self) {
         let Some(own) = owner_of(&self.path) else {

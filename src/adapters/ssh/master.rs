@@ -58,15 +58,16 @@ pub struct Master {
 impl Master {
     /// Logs in and returns when commands can be run.
     ///
-    /// `tell` hears of logins that wait for a person; the wait goes on until the caller drops the future.
+    /// `options` lead there by another way than ssh would take; `tell` hears of logins that wait for a person; the wait goes on until the caller drops the future.
     pub async fn connect(
         folder: Arc<ControlFolder>,
         destination: &Destination,
         settings: &SshSettings,
+        options: &[String],
         tell: &(dyn Fn(HostFailure) + Send + Sync),
     ) -> Result<Arc<Self>, HostFailure> {
         let socket = folder.socket();
-        let mut child = command(destination, settings, &socket)
+        let mut child = command(destination, settings, options, &socket)
             .spawn()
             .map_err(|error| {
                 HostFailure::new(
@@ -223,7 +224,12 @@ impl Said {
 }
 
 /// Builds the command line of the master.
-fn command(destination: &Destination, settings: &SshSettings, socket: &Path) -> Command {
+fn command(
+    destination: &Destination,
+    settings: &SshSettings,
+    options: &[String],
+    socket: &Path,
+) -> Command {
     let seconds = settings.connect_timeout.as_secs().max(1);
     let connect_timeout = format!("ConnectTimeout={seconds}");
     let mut command = Command::new("ssh");
@@ -246,6 +252,9 @@ fn command(destination: &Destination, settings: &SshSettings, socket: &Path) -> 
         "ForwardX11=no",
         &connect_timeout,
     ] {
+        command.args(["-o", option]);
+    }
+    for option in options {
         command.args(["-o", option]);
     }
     command.args(destination.arguments());

@@ -8,9 +8,11 @@ pub mod destination;
 pub mod folder;
 pub mod forward;
 pub mod master;
+pub mod resolved;
 pub mod words;
 
 pub use destination::Destination;
 pub use folder::ControlFolder;
 pub use forward::Dialled;
 pub use master::Master;
+pub use resolved::Resolved;
