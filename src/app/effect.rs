@@ -25,6 +25,8 @@ pub enum Effect<M: Mode> {
 pub enum Look {
     /// Opens the way to a host's engine and follows its events.
     Connect { host: HostName },
+    /// Asks the tailnet how it stands and follows its changes; for the whole session.
+    WatchTailnet,
     /// Reads a host's containers and images.
     Observe {
         host: HostName,

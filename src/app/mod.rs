@@ -14,4 +14,5 @@ pub mod msg;
 pub mod preview;
 pub mod rows;
 pub mod screen;
+pub mod tailnet;
 pub mod update;

@@ -23,6 +23,7 @@ use super::keymap::Keymap;
 use super::msg::Now;
 use super::preview::Preview;
 use super::screen::Screen;
+use super::tailnet::{TailnetModel, TailnetPlace};
 
 /// The whole state.
 #[derive(Debug, Clone)]
@@ -38,6 +39,7 @@ pub struct Model {
     pub judged: Vec<HostView>,
     /// What is known for looking ahead.
     pub preview: Preview,
+    pub tailnet: TailnetModel,
     pub screen: Screen,
     pub keymap: Keymap,
     /// What is wrong with the configuration, each in one line.
@@ -90,6 +92,7 @@ pub struct HostModel {
     pub attempts: u32,
     pub rtt_ms: Option<u64>,
     pub could_change: Option<bool>,
+    pub tailnet: TailnetPlace,
 }
 
 /// The way to a host.
@@ -109,6 +112,7 @@ impl HostModel {
     /// Starts without any knowledge.
     pub fn new(spec: HostSpec) -> Self {
         Self {
+            tailnet: TailnetPlace::of(&spec.address),
             spec,
             link: Link::Idle,
             since: None,
@@ -195,6 +199,7 @@ impl Model {
             files: BTreeMap::new(),
             judged,
             preview: Preview::default(),
+            tailnet: TailnetModel::default(),
             screen: Screen::default(),
             keymap,
             problems: Vec::new(),

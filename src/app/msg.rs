@@ -11,6 +11,7 @@ use crate::core::memory::Memory;
 use crate::core::names::{HostName, ProjectName};
 use crate::core::remote::{Answer, QuestionKey, RemoteImage};
 use crate::core::shelf::{Shelf, TagList};
+use crate::core::tailnet::Tailnet;
 use crate::core::watch::EngineEvent;
 
 use super::keys::Key;
@@ -30,6 +31,13 @@ pub enum Msg {
     },
     /// The last start's knowledge was read.
     Restored(Box<Memory>),
+    /// What a host's address leads to; nothing where that is not for the tailnet to know.
+    Destination {
+        host: HostName,
+        name: Option<String>,
+    },
+    /// How the tailnet stands now.
+    Tailnet(Box<Tailnet>),
     /// The way to a host's engine is open.
     Connected {
         host: HostName,

@@ -279,8 +279,12 @@ async fn live<M: Mode + Hands<Live>>(
     let world = Live::new(&settings, paths, sender.clone(), operating);
     world.recall();
     tell_troubles(&sender, troubles);
+    let mut model = Model::new(settings, keymap, clock.now());
+    if world.has_tailnet() {
+        model.watch_tailnet();
+    }
     console::run::<M, Live>(Parts {
-        model: Model::new(settings, keymap, clock.now()),
+        model,
         clock,
         world,
         sender,
@@ -308,6 +312,9 @@ async fn observe(
     let patience = settings.ssh.connect_timeout + PATIENCE;
     let mut model = Model::new(settings.clone(), Keymap::default(), clock.now());
     let mut world = Live::new(&settings, paths, sender, None);
+    if world.has_tailnet() {
+        model.watch_tailnet();
+    }
     world.recall();
     let mut headless = Headless::new(clock, &mut world, &mut queue, patience);
     let observed = travel(&mut headless, &mut model, way).await;

@@ -203,7 +203,7 @@ impl Tailnet {
                 "run `tailscale up`".to_owned(),
             ),
             Own::KeyExpired => (
-                "this machine's own key expired in the tailnet".to_owned(),
+                "this machine's own key expired on the tailnet".to_owned(),
                 "run `tailscale up` to log in again".to_owned(),
             ),
             Own::NeedsLogin(url) => (
@@ -253,12 +253,12 @@ fn peer_trouble(peer: &Peer) -> Option<HostFailure> {
     match peer.standing {
         Standing::KeyExpired => Some(HostFailure::new(
             HostTrouble::Offline,
-            "key expired in the tailnet",
+            "key expired on the tailnet",
             "run `tailscale up` on the host, or switch its key expiry off",
         )),
         Standing::Offline => Some(HostFailure::new(
             HostTrouble::Offline,
-            "offline in the tailnet",
+            "offline on the tailnet",
             "dialled as soon as it is back",
         )),
         Standing::Online(_) => None,
@@ -300,7 +300,10 @@ mod tests {
             peers: vec![Peer {
                 id: PeerId("1".to_owned()),
                 name: "nas.lab.test".to_owned(),
-                addresses: vec!["100.64.0.1".parse().unwrap(), "fd7a:115c:a1e0::1".parse().unwrap()],
+                addresses: vec![
+                    "100.64.0.1".parse().unwrap(),
+                    "fd7a:115c:a1e0::1".parse().unwrap(),
+                ],
                 os: "linux".to_owned(),
                 tags: Vec::new(),
                 standing,
@@ -337,9 +340,9 @@ mod tests {
     #[test]
     fn d7_what_the_tailnet_knows_is_said_before_a_dial() {
         let away = tailnet(Own::Running, Standing::Offline);
-        assert_eq!(what(&away, "nas").unwrap(), "offline in the tailnet");
+        assert_eq!(what(&away, "nas").unwrap(), "offline on the tailnet");
         let expired = tailnet(Own::Running, Standing::KeyExpired);
-        assert_eq!(what(&expired, "nas").unwrap(), "key expired in the tailnet");
+        assert_eq!(what(&expired, "nas").unwrap(), "key expired on the tailnet");
         let there = tailnet(Own::Running, Standing::Online(PeerPath::Unknown));
         assert_eq!(what(&there, "nas"), None);
         assert_eq!(what(&away, "vps.example"), None);

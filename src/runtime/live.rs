@@ -13,6 +13,8 @@ use crate::adapters::memory::MemoryFile;
 use crate::adapters::paths::Paths;
 use crate::adapters::registry::{Registries, RegistryOptions};
 use crate::adapters::shelf::Shelves;
+use crate::adapters::tailscale::Tailscale;
+use crate::adapters::tailscale::road::Road;
 use crate::app::effect::{Act, Look};
 use crate::app::mode::Operating;
 use crate::app::msg::{Msg, Now};
@@ -35,6 +37,8 @@ pub struct Live {
     settings: Arc<Settings>,
     queue: Queue,
     hosts: Arc<Hosts>,
+    /// The tailnet of this machine, where it has one.
+    road: Option<Road>,
     sessions: Sessions,
     registries: Registries,
     ahead: Ahead,
@@ -62,12 +66,14 @@ impl Live {
         options.dialer = Some(Arc::new(sessions.clone()));
         options.engines = Some(Arc::new(sessions.clone()));
         let registries = Registries::new(options);
+        let road = Tailscale::find(&settings.tailscale).map(Road::new);
         let shelves = Shelves::in_folder(cache.as_deref());
         Self {
             ahead: Ahead::new(registries.clone(), shelves),
             settings: Arc::new(settings.clone()),
             queue,
-            hosts: Arc::new(Hosts::new(settings.ssh.clone())),
+            hosts: Arc::new(Hosts::new(settings.ssh.clone()).over(road.clone())),
+            road,
             sessions,
             registries,
             memory: cache.as_deref().map(MemoryFile::in_folder),
@@ -101,14 +107,46 @@ impl Live {
         });
     }
 
+    /// Tells whether this machine seems to have a tailnet.
+    pub fn has_tailnet(&self) -> bool {
+        self.road.is_some()
+    }
+
+    /// Finds out what the hosts' addresses mean, then follows the tailnet.
+    fn watch_tailnet(&self) {
+        let Some(road) = self.road.clone() else {
+            return;
+        };
+        let (hosts, settings, queue) = (
+            self.hosts.clone(),
+            self.settings.clone(),
+            self.queue.clone(),
+        );
+        tokio::spawn(async move {
+            let resolve = settings.hosts.iter().map(|spec| async {
+                let resolved = hosts.resolve(&spec.address).await?;
+                let name = Some(resolved.host).filter(|_| !resolved.proxied);
+                let host = spec.name.clone();
+                let _ = queue.send(Msg::Destination { host, name });
+                Some(())
+            });
+            futures_util::future::join_all(resolve).await;
+            road.follow(|tailnet| {
+                let _ = queue.send(Msg::Tailnet(Box::new(tailnet)));
+            })
+            .await;
+        });
+    }
+
     fn connect(&self, host: HostName) {
         let Some(spec) = self.settings.host(&host).cloned() else {
             return;
         };
-        let (hosts, queue, sessions) = (
+        let (hosts, queue, sessions, road) = (
             self.hosts.clone(),
             self.queue.clone(),
             self.sessions.clone(),
+            self.road.clone(),
         );
         tokio::spawn(async move {
             let waits = {
@@ -119,7 +157,13 @@ impl Live {
                 }
             };
             let failure = match hosts.connect(&spec, &waits).await {
-                Ok(session) => follow(&host, session, &sessions, &queue).await,
+                Ok(session) => {
+                    if let Some(road) = &road {
+                        // The path to a peer is chosen once somebody talks to it.
+                        road.look_again();
+                    }
+                    follow(&host, session, &sessions, &queue).await
+                }
                 Err(failure) => failure,
             };
             let _ = queue.send(Msg::Disconnected { host, failure });
@@ -174,6 +218,7 @@ impl World for Live {
     fn look(&mut self, look: Look, _: Now) {
         match look {
             Look::Connect { host } => self.connect(host),
+            Look::WatchTailnet => self.watch_tailnet(),
             Look::Observe {
                 host,
                 generation,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::core::settings::TailscaleSettings;
@@ -77,8 +78,8 @@ impl Tailscale {
         wire::parse(&text).map_err(io::Error::other)
     }
 
-    /// Tells each change, first the present state, for as long as it is polled.
-    pub async fn follow(&self, tell: impl Fn(Tailnet)) {
+    /// Tells each change, first the present state, for as long as it is polled; `again` asks for a reading.
+    pub async fn follow(&self, again: &Notify, tell: impl Fn(Tailnet)) {
         let mut last: Option<Tailnet> = None;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -87,7 +88,11 @@ impl Tailscale {
                 Some(socket) => local_api::changes(socket).await.ok(),
                 None => None,
             };
-            let poll = if changes.is_some() { POLL } else { POLL_COMMAND };
+            let poll = if changes.is_some() {
+                POLL
+            } else {
+                POLL_COMMAND
+            };
             loop {
                 let at = Instant::now();
                 let seen = self.read().await;
@@ -104,15 +109,20 @@ impl Tailscale {
                 }
                 pause = FIRST_PAUSE;
                 let Some(stream) = &mut changes else {
-                    sleep(poll).await;
+                    let _ = timeout(poll, again.notified()).await;
+                    sleep_until(at + GATHER).await;
                     break;
                 };
                 // No change within the time is a reason to look as well.
-                if let Ok(None) = timeout(poll, stream.next()).await {
-                    sleep_until(at + GATHER).await;
+                let is_open = tokio::select! {
+                    change = stream.next() => change.is_some(),
+                    () = again.notified() => true,
+                    () = sleep(poll) => true,
+                };
+                sleep_until(at + GATHER).await;
+                if !is_open {
                     break;
                 }
-                sleep_until(at + GATHER).await;
                 if stream.skip().await.is_none() {
                     break;
                 }

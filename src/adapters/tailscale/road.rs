@@ -7,6 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::adapters::shell::join;
 use crate::adapters::ssh::Resolved;
 use crate::core::tailnet::{Peer, Tailnet};
@@ -21,6 +23,7 @@ const SSH_PORT: u16 = 22;
 pub struct Road {
     tailscale: Tailscale,
     seen: Arc<Mutex<Option<Tailnet>>>,
+    again: Arc<Notify>,
 }
 
 impl Road {
@@ -29,11 +32,26 @@ impl Road {
         Self {
             tailscale,
             seen: Arc::default(),
+            again: Arc::default(),
         }
     }
 
-    /// Takes over what was seen last.
-    pub fn learn(&self, tailnet: Tailnet) {
+    /// Keeps up with the tailnet and tells each change, first the present state, for as long as it is polled.
+    pub async fn follow(&self, tell: impl Fn(Tailnet)) {
+        self.tailscale
+            .follow(&self.again, |tailnet| {
+                self.learn(tailnet.clone());
+                tell(tailnet);
+            })
+            .await;
+    }
+
+    /// Lets the tailnet be read soon, as something may have changed that it does not tell.
+    pub fn look_again(&self) {
+        self.again.notify_one();
+    }
+
+    fn learn(&self, tailnet: Tailnet) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(tailnet);
     }
 
@@ -147,12 +165,18 @@ mod tests {
         let scratch = Scratch::create();
         let file = scratch.path().join("k");
         let road = road("peers-ssh-hostkeys.json");
-        let options = road.options(&place("100.64.0.1", 22, false), &file).unwrap();
+        let options = road
+            .options(&place("100.64.0.1", 22, false), &file)
+            .unwrap();
         assert!(options.contains(&"StrictHostKeyChecking=yes".to_owned()));
         assert!(options.contains(&"HostKeyAlias=tailnet-nas.lab.test".to_owned()));
         let known = std::fs::read_to_string(&file).unwrap();
         assert_eq!(known.lines().count(), 3);
-        assert!(known.lines().all(|line| line.starts_with("tailnet-nas.lab.test ")));
+        assert!(
+            known
+                .lines()
+                .all(|line| line.starts_with("tailnet-nas.lab.test "))
+        );
         // On another port plain sshd answers, with keys of its own.
         let plain = road.options(&place("nas", 2222, false), &file).unwrap();
         assert_eq!(plain.len(), 1);

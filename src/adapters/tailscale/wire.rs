@@ -204,10 +204,7 @@ mod tests {
     use super::*;
 
     fn read(file: &str) -> Tailnet {
-        let path = format!(
-            "{}/tests/data/tailscale/{file}",
-            env!("CARGO_MANIFEST_DIR")
-        );
+        let path = format!("{}/tests/data/tailscale/{file}", env!("CARGO_MANIFEST_DIR"));
         parse(&std::fs::read(path).unwrap()).unwrap()
     }
 
@@ -272,7 +269,9 @@ mod tests {
             assert_eq!(is_peers.len(), peers.len(), "{file}: {is_peers:?}");
             for (is, wanted) in is_peers.iter().zip(*peers) {
                 let (name, how) = wanted.split_once(": ").unwrap();
-                let rest = is.strip_prefix(name).unwrap_or_else(|| panic!("{file}: {is}"));
+                let rest = is
+                    .strip_prefix(name)
+                    .unwrap_or_else(|| panic!("{file}: {is}"));
                 assert!(how == "?" || rest == format!(": {how}"), "{file}: {is}");
             }
         }
@@ -282,8 +281,16 @@ mod tests {
     fn d13_times_that_are_not_known_are_none() {
         let find = |tailnet: &Tailnet, name: &str| tailnet.peer(name).unwrap().clone();
         assert_eq!(find(&read("peer-offline.json"), "nas").last_seen, None);
-        assert!(find(&read("peer-offline-last-seen.json"), "pi4").last_seen.is_some());
-        assert!(find(&read("peer-key-expiry-future.json"), "nas").key_expiry.is_some());
+        assert!(
+            find(&read("peer-offline-last-seen.json"), "pi4")
+                .last_seen
+                .is_some()
+        );
+        assert!(
+            find(&read("peer-key-expiry-future.json"), "nas")
+                .key_expiry
+                .is_some()
+        );
         assert_eq!(find(&read("all-up-idle.json"), "nas").key_expiry, None);
         assert!(read("self-key-expiry-future.json").key_expiry.is_some());
     }
@@ -316,12 +323,10 @@ mod tests {
             "bus-peer-returns.jsonl",
             "bus-self-key-expires.jsonl",
         ] {
-            let path = format!(
-                "{}/tests/data/tailscale/{file}",
-                env!("CARGO_MANIFEST_DIR")
-            );
+            let path = format!("{}/tests/data/tailscale/{file}", env!("CARGO_MANIFEST_DIR"));
             let text = std::fs::read_to_string(path).unwrap();
-            let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+            let first: serde_json::Value =
+                serde_json::from_str(text.lines().next().unwrap()).unwrap();
             let status = first["notify"]["InitialStatus"].to_string();
             let tailnet = parse(status.as_bytes()).unwrap();
             assert_eq!(tailnet.own, Own::Running, "{file}");

@@ -1,7 +1,10 @@
 //! The detail beside the list: what one wants to know of the selected row without asking.
 
+use jiff::Timestamp;
+
 use crate::core::age;
 use crate::core::files::ConfigState;
+use crate::core::tailnet::{Peer, Standing};
 use crate::core::verdict::Verdict;
 
 use super::super::judge::ServiceView;
@@ -146,8 +149,8 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
 }
 
 fn image_facts(
-    now: jiff::Timestamp,
-    created: Option<jiff::Timestamp>,
+    now: Timestamp,
+    created: Option<Timestamp>,
     revision: Option<&str>,
     version: Option<&str>,
 ) -> String {
@@ -183,6 +186,9 @@ fn host_brief(model: &Model, host: &HostModel) -> Explanation {
     if let Some(rtt) = host.rtt_ms {
         out.add("answers", format!("in {rtt} ms"));
     }
+    if let Some(peer) = &host.tailnet.peer {
+        tailnet(now, peer, &mut out);
+    }
     if let Some(seen) = &host.observation {
         let engine = &seen.engine;
         out.add("engine", format!("{} · API {}", engine.version, engine.api));
@@ -209,6 +215,28 @@ fn host_brief(model: &Model, host: &HostModel) -> Explanation {
     out.gap();
     counts(model, &RowId::Host(host.spec.name.clone()), &mut out);
     out
+}
+
+fn tailnet(now: Timestamp, peer: &Peer, out: &mut Explanation) {
+    let tone = match peer.standing {
+        Standing::Online(_) => Tone::Plain,
+        Standing::Offline | Standing::KeyExpired => Tone::Danger,
+    };
+    out.add("tailnet", &peer.name);
+    let last_seen = peer
+        .last_seen
+        .filter(|_| peer.standing == Standing::Offline)
+        .map(|at| format!("seen {}", ago(now, at)));
+    out.toned("", joined([Some(peer.words()), last_seen]), tone);
+    if let Some(expiry) = peer.key_expiry.filter(|expiry| *expiry > now) {
+        out.add("", format!("key expires in {}", age::age(expiry, now)));
+    }
+    let addresses: Vec<String> = peer.addresses.iter().map(ToString::to_string).collect();
+    out.add("", addresses.join(" "));
+    out.add(
+        "",
+        joined([Some(peer.os.clone()), Some(peer.tags.join(" "))]),
+    );
 }
 
 fn counts(model: &Model, id: &RowId, out: &mut Explanation) {

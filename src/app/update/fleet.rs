@@ -13,7 +13,7 @@ use crate::core::watch::{EngineEvent, Scope};
 
 use super::super::judge;
 use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
-use super::{preview, schedule};
+use super::{preview, schedule, tailnet};
 
 /// How long events are gathered before a host is read again.
 const GATHER: Duration = Duration::from_millis(120);
@@ -102,9 +102,11 @@ pub fn disconnected(model: &mut Model, name: &HostName, failure: HostFailure) {
         return;
     };
     let now = model.now;
+    let failure = tailnet::explained(model, &model.hosts[index], failure);
     let host = &mut model.hosts[index];
     let delay = schedule::redial_delay(host.attempts, &failure, name);
     host.attempts = host.attempts.saturating_add(1);
+    // A dial that the tailnet makes pointless is held back when it is due, and due again with the tailnet's next word.
     host.redial_due = Some(now.since_start + delay);
     let same = host.failure().is_some_and(|old| *old == failure);
     if !same {

@@ -6,6 +6,7 @@ mod fleet;
 mod keys;
 mod preview;
 mod schedule;
+mod tailnet;
 mod views;
 
 pub use keys::palette_matches;
@@ -41,6 +42,8 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
             effects.push(Effect::Console(Console::Quit));
         }
         Msg::Restored(memory) => fleet::restore(model, *memory),
+        Msg::Destination { host, name } => tailnet::destination(model, &host, name),
+        Msg::Tailnet(tailnet) => tailnet::told(model, *tailnet),
         Msg::Connected {
             host,
             rtt_ms,

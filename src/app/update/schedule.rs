@@ -19,6 +19,7 @@ use super::super::effect::{Console, Effect, Look};
 use super::super::judge;
 use super::super::mode::Mode;
 use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
+use super::tailnet;
 
 /// The longest pause between two tries of anything.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
@@ -32,6 +33,7 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
         return;
     }
     let now = model.now.since_start;
+    tailnet::begin(model, effects);
     for index in 0..model.hosts.len() {
         run_host(model, index, now, effects);
     }
@@ -60,6 +62,15 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
 }
 
 fn run_host<M: Mode>(model: &mut Model, index: usize, now: Duration, effects: &mut Vec<Effect<M>>) {
+    let host = &model.hosts[index];
+    let to_be_dialled = match host.link {
+        Link::Idle => true,
+        Link::Failed(_) => host.redial_due.is_some_and(|due| due <= now),
+        Link::Up | Link::Dialling(_) => false,
+    };
+    if to_be_dialled && tailnet::held_back(model, index) {
+        return;
+    }
     let host = &mut model.hosts[index];
     let name = host.spec.name.clone();
     match host.link {
@@ -307,7 +318,8 @@ pub fn next_wake(model: &Model) -> Option<Duration> {
         let wanted = host.wanted.as_ref().map(|(due, _)| *due);
         let full = host.fresh.then_some(host.full_due);
         let reading = wanted.into_iter().chain(full).min().filter(|_| idle);
-        [host.redial_due, reading]
+        let waits = tailnet::waits_until(model, host).filter(|_| host.link == Link::Idle);
+        [host.redial_due, reading, waits]
     });
     let up = |host: &HostName| {
         let index = model.host_index(host);

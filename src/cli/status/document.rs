@@ -8,6 +8,7 @@ use crate::app::judge::{ContainerView, ProjectView, RegistryView, RunningView, S
 use crate::core::digest::Digest;
 use crate::core::engine::EngineFacts;
 use crate::core::platform::Platform;
+use crate::core::tailnet::{Peer, Standing};
 
 /// The whole document.
 #[derive(Debug, Serialize)]
@@ -151,12 +152,22 @@ fn host<'a>(selected: &SelectedHost<'a>) -> Host<'a> {
         rtt_ms: host.rtt_ms,
         could_change: host.could_change,
         engine: observation.map(|observation| engine(&observation.engine)),
-        tailscale: None,
+        tailscale: host.tailnet.peer.as_ref().map(tailscale),
         projects: selected
             .projects
             .iter()
             .map(|(view, services)| project(view, services))
             .collect(),
+    }
+}
+
+fn tailscale(peer: &Peer) -> Tailscale<'_> {
+    Tailscale {
+        name: &peer.name,
+        online: peer.is_online(),
+        path: peer.path().word(),
+        relay: peer.path().relay(),
+        expired: peer.standing == Standing::KeyExpired,
     }
 }
 

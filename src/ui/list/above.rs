@@ -9,6 +9,7 @@ use crate::app::rows::{Head, Row, service_of};
 use crate::app::screen::Group;
 use crate::core::age;
 use crate::core::inventory::ProjectKind;
+use crate::core::tailnet::PeerPath;
 
 use super::super::columns::Columns;
 use super::super::pen::Pen;
@@ -96,6 +97,14 @@ fn facts(host: &HostModel, put: &mut impl FnMut(&mut Pen<'_>, &str, Role, u16), 
         && let Some(rtt) = host.rtt_ms
     {
         put(pen, &format!("{rtt:>3} ms"), Role::Quiet, 3);
+    }
+    if let Some(peer) = &host.tailnet.peer {
+        let path = match peer.path() {
+            PeerPath::Direct => "direct",
+            PeerPath::Relay(_) | PeerPath::PeerRelay(_) => "relayed",
+            PeerPath::Unknown => "",
+        };
+        put(pen, path, Role::Quiet, 3);
     }
     if let Some(seen) = &host.observation {
         let engine = format!("{} {}", seen.engine.version, seen.engine.store.word());
