@@ -215,3 +215,33 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((code(&output), err(&output).as_str()), (0, ""));
 }
+
+#[test]
+fn discover_offers_what_the_files_name_and_contacts_nobody() {
+    let home = Home::new("discover");
+    home.file(
+        ".ssh/config",
+        "Include more\nHost vps *.lan\nHostName 192.0.2.1\nHost github.com\nUser git\n",
+    );
+    home.file(".ssh/more", "Host nas");
+    home.file(
+        ".docker/contexts/meta/0a/meta.json",
+        r#"{"Name":"box","Endpoints":{"docker":{"Host":"ssh://ops@box"}}}"#,
+    );
+    let config = home.file(
+        "c.yaml",
+        "hosts: [{name: n, address: ssh://nas}]\ntailscale: {socket: /nowhere, command: nothing}\n",
+    );
+    let output = home.run(&["-c", config.to_str().unwrap(), "discover", "--json"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let document: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    let offer = |name: &str, address: &str, source: &str| serde_json::json!({"name": name, "address": address, "source": source, "online": null});
+    assert_eq!(document["schema"], 1);
+    assert_eq!(
+        document["offers"],
+        serde_json::json!([
+            offer("vps", "ssh://vps", "ssh"),
+            offer("box", "ssh://ops@box", "context")
+        ])
+    );
+}

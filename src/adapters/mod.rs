@@ -4,6 +4,7 @@ pub mod ahead;
 pub mod blobs;
 pub mod config;
 pub mod credentials;
+pub mod discover;
 pub mod engine;
 pub mod files;
 pub mod hosts;

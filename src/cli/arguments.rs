@@ -167,6 +167,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List hosts that ssh's configuration, docker's contexts and the tailnet know; nothing is contacted
+    Discover {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Read, check and explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -5,6 +5,7 @@ mod ahead;
 pub mod arguments;
 pub mod builds;
 mod config;
+mod discover;
 pub mod doctor;
 pub mod exit;
 pub mod keys;
@@ -94,6 +95,7 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
         Command::Doctor { host, json } => {
             session::doctor(general, &paths, host.as_deref(), *json, output)
         }
+        Command::Discover { json } => session::discover(general, &paths, *json, output),
         Command::Themes => themes::run(&Themes::find(&paths), output),
         Command::Config(command) => config::run(*command, general, &paths, output),
         Command::Pull(arguments) => {

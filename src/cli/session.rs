@@ -13,7 +13,8 @@ use super::exit::Exit;
 use super::output::{Failed, Output};
 use super::setup::{self, Setup};
 use super::themes::Themes;
-use super::{doctor, status, tell};
+use super::{discover, doctor, status, tell};
+use crate::adapters::discover::{self as find, Places};
 use crate::adapters::log;
 use crate::adapters::paths::Paths;
 use crate::app::keymap::Keymap;
@@ -162,6 +163,34 @@ pub fn ahead(
     match look(general, paths, read, on_host, way, output) {
         Ok((model, _)) => ahead::report(&model, json, output),
         Err(exit) => Ok(exit),
+    }
+}
+
+/// Lists hosts that could be added; none of them is contacted.
+pub fn discover(
+    general: &General,
+    paths: &Paths,
+    json: bool,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failed> {
+    let setup = match prepared(general, paths) {
+        Ok(setup) => setup,
+        Err(error) => return Ok(usage(output, error)),
+    };
+    tell(&setup, output);
+    let offers = if general.demo {
+        // The invented fleet is all there is.
+        Ok(Vec::new())
+    } else {
+        let places = Places::of_user(&setup.settings);
+        in_runtime(async { Ok(find::offers(places.as_ref(), &setup.settings).await) })
+    };
+    match offers {
+        Ok(offers) => discover::report(&offers, json, output),
+        Err(error) => Ok(usage(
+            output,
+            format_args!("no hosts could be looked for: {error}"),
+        )),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod memory;
 pub mod mode;
 pub mod names;
 pub mod nearest;
+pub mod offer;
 pub mod platform;
 pub mod remote;
 pub mod rollout;
