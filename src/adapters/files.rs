@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::core::files::{FilesState, Recipe, Rendered, RenderedService};
 use crate::core::names::ProjectName;
+use crate::core::rollout::pin::{OVERRIDE_FILE, PIN_FILE};
 use crate::core::text::clean_within;
 
 use super::shell::{Limits, Outcome, Place, ScriptError, join, quote};
@@ -64,10 +65,6 @@ fn script(docker: &[String], recipe: &Recipe, project: &ProjectName) -> String {
         "-p {} --project-directory {folder} --profile '*'",
         quote(project.as_str())
     );
-    let mut sources = String::new();
-    for file in &recipe.config_files {
-        sources.push_str(&format!(" -f {}", quote(file)));
-    }
     if let Some(file) = &recipe.environment_file {
         common.push_str(&format!(" --env-file {}", quote(file)));
     }
@@ -77,9 +74,15 @@ fn script(docker: &[String], recipe: &Recipe, project: &ProjectName) -> String {
     );
     format!(
         r#"cd {folder} || exit {NO_FOLDER}
-for f in {files}; do test -r "$f" || {{ echo "$f"; exit {NO_FILE}; }}; done
+set --
+for f in {files}; do
+# A file that holds our pins is in the labels of what it started, and gone once the pins are lifted.
+case ${{f##*/}} in {OVERRIDE_FILE}|{PIN_FILE}) test -e "$f" || continue ;; esac
+test -r "$f" || {{ echo "$f"; exit {NO_FILE}; }}
+set -- "$@" -f "$f"
+done
 {docker} compose version --short || exit {NO_COMPOSE}
-j=$({docker} compose {common}{sources} config --format json) || exit {NOT_RENDERED}
+j=$({docker} compose {common} "$@" config --format json) || exit {NOT_RENDERED}
 echo {NEXT}
 printf '%s\n' "$j"
 echo {NEXT}
@@ -271,7 +274,7 @@ mod tests {
         let docker = ["sudo", "-n", "docker"].map(str::to_owned);
         let script = script(&docker, &recipe(&["/srv/my blog/a'b.yaml"]), &"blog".into());
         assert!(script.starts_with("cd '/srv/my blog' || exit 70\n"));
-        assert!(script.contains("-f '/srv/my blog/a'\\''b.yaml' config --format json"));
+        assert!(script.contains("for f in '/srv/my blog/a'\\''b.yaml'; do"));
         assert!(script.contains("sudo -n docker compose -p blog --project-directory '/srv/my blog' --profile '*' --env-file /srv/prod.env"));
     }
 }

@@ -14,6 +14,7 @@ use crate::adapters::registry::Registries;
 use crate::app::model::{HostModel, Model};
 use crate::core::digest::{ImageId, TopDigest};
 use crate::core::engine::{ImageFacts, Observation};
+use crate::core::image::ImageRef;
 use crate::core::inventory::ProjectKind;
 use crate::core::mode::Operating;
 use crate::core::names::ServiceKey;
@@ -110,8 +111,9 @@ impl Actor {
             created: service.running.created,
             revision: service.running.revision.clone(),
         };
+        let follows = follows(&service.reference, &dossier);
         let asked = self
-            .goal(model, service, host, observation, action, order)
+            .goal(model, service, host, action, order, &follows)
             .await;
         let goal = asked.as_goal();
         let wish = Wish {
@@ -127,7 +129,7 @@ impl Actor {
         let known = Known {
             observation,
             dossier: &dossier,
-            reference: &service.reference,
+            reference: &follows,
             recipe: recipe.as_ref(),
             compose_label: service
                 .compose
@@ -170,13 +172,19 @@ impl Actor {
         model: &Model,
         service: &crate::app::judge::ServiceView,
         host: &HostModel,
-        observation: &Observation,
         action: Action,
         order: &Order,
+        follows: &str,
     ) -> Asked {
+        let Some(observation) = &host.observation else {
+            return Asked::Nowhere("the host was not observed".to_owned());
+        };
         let running = &service.running.image_id;
         match (action, order.to.as_deref()) {
             (Action::Recreate | Action::Unpin, _) => Asked::Tag(None),
+            (Action::Pull | Action::Update, _) if follows != service.reference => {
+                self.asked_for(service, observation, follows).await
+            }
             (Action::Pull | Action::Update, _) => {
                 match tag_goal(model, service.question.as_ref()) {
                     Ok(image) => Asked::Tag(image),
@@ -191,6 +199,32 @@ impl Actor {
                 self.previous(service, host, observation).await
             }
             (_, Some(wanted)) => self.named(service, observation, wanted).await,
+        }
+    }
+
+    /// Asks what the files' image is, where it is another than the container's.
+    async fn asked_for(
+        &self,
+        service: &crate::app::judge::ServiceView,
+        observation: &Observation,
+        follows: &str,
+    ) -> Asked {
+        let (Some(question), Ok(reference)) = (&service.question, follows.parse::<ImageRef>())
+        else {
+            return Asked::Nowhere(format!("the files ask for {follows}, which cannot be read"));
+        };
+        let top = match self.registries.top(&question.route, &reference).await {
+            Ok(top) => top,
+            Err(failure) => return Asked::Nowhere(failure.to_string()),
+        };
+        let platform = &observation.engine.platform;
+        match self
+            .registries
+            .image(&question.route, &reference.repository, &top, platform)
+            .await
+        {
+            Ok(image) => Asked::Tag(Some(Box::new(image))),
+            Err(failure) => Asked::Nowhere(failure.to_string()),
         }
     }
 
@@ -446,6 +480,19 @@ impl Actor {
         self.sessions
             .get(&target.host)
             .ok_or_else(|| format!("{} is not connected", target.host))
+    }
+}
+
+/// Returns the reference that a service follows: what its files ask for, unless a pin of ours stands there.
+fn follows(running: &str, dossier: &Dossier) -> String {
+    let pinned = dossier.folder.own_override.is_some() || dossier.folder.own_pin_file.is_some();
+    let asked = dossier
+        .rendered
+        .as_ref()
+        .map(|rendered| &rendered.shape.image);
+    match asked {
+        Some(asked) if !pinned && asked.parse::<ImageRef>().is_ok() => asked.clone(),
+        _ => running.to_owned(),
     }
 }
 

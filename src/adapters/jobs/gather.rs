@@ -49,7 +49,6 @@ pub async fn dossier(
         }
         FilesState::Unreadable(why) => {
             dossier.unreadable = Some(why);
-            dossier.compose_version = Some("2.20".to_owned());
         }
         FilesState::NoCompose(_) => return Ok(dossier),
         FilesState::Unknown(why) => return Err(why),

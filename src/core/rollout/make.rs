@@ -49,7 +49,7 @@ pub enum Goal<'a> {
 pub struct Known<'a> {
     pub observation: &'a Observation,
     pub dossier: &'a Dossier,
-    /// The reference of the running container.
+    /// The reference that the service follows: what its files ask for, unless a pin of ours stands there.
     pub reference: &'a str,
     pub recipe: Option<&'a crate::core::files::Recipe>,
     pub compose_label: Option<&'a str>,
@@ -134,10 +134,11 @@ fn compose(known: &Known<'_>, project: &str) -> Vec<String> {
     };
     // The files are named only where they were named when the project was started: only so does compose read an
     // override file, and only so are the labels of the new containers the same.
-    if !is_default(recipe, &known.dossier.folder) {
-        for file in &recipe.config_files {
+    let names = own_files(recipe, &known.dossier.folder);
+    if !is_default(&names, &known.dossier.folder) {
+        for name in names {
             argv.push("-f".to_owned());
-            argv.push(relative(&recipe.working_dir, file));
+            argv.push(name);
         }
     }
     if let Some(file) = &recipe.environment_file {
@@ -147,16 +148,23 @@ fn compose(known: &Known<'_>, project: &str) -> Vec<String> {
     argv
 }
 
-/// Tells whether compose finds the project's files by itself in its folder.
-fn is_default(recipe: &crate::core::files::Recipe, folder: &pin::Folder) -> bool {
-    let names: Vec<String> = recipe
+/// Returns the operator's own files: those of pins are ours and come and go.
+fn own_files(recipe: &crate::core::files::Recipe, folder: &pin::Folder) -> Vec<String> {
+    recipe
         .config_files
         .iter()
         .map(|file| relative(&recipe.working_dir, file))
         .filter(|name| name != pin::PIN_FILE)
-        .filter(|name| !(name == pin::OVERRIDE_FILE && folder.own_override.is_some()))
-        .collect();
-    match names.as_slice() {
+        .filter(|name| {
+            name != pin::OVERRIDE_FILE
+                || folder.user_override.as_deref() == Some(pin::OVERRIDE_FILE)
+        })
+        .collect()
+}
+
+/// Tells whether compose finds the project's files by itself in its folder.
+fn is_default(names: &[String], folder: &pin::Folder) -> bool {
+    match names {
         [one] => pin::DEFAULT_NAMES.contains(&one.as_str()) && folder.user_override.is_none(),
         [one, two] => {
             pin::DEFAULT_NAMES.contains(&one.as_str()) && folder.user_override.as_ref() == Some(two)
@@ -497,17 +505,17 @@ fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
     {
         return Some("started by compose v1, which is observed only: another compose would recreate the whole project".to_owned());
     }
+    if let Some(why) = &dossier.unreadable {
+        return Some(format!(
+            "the project's files cannot be rendered on the host: {why}"
+        ));
+    }
     let Some(version) = &dossier.compose_version else {
         return Some("the host has no docker compose (v2.20 or later)".to_owned());
     };
     if !recent_enough(version) {
         return Some(format!(
             "the host's docker compose is {version}; 2.20 or later is needed"
-        ));
-    }
-    if let Some(why) = &dossier.unreadable {
-        return Some(format!(
-            "the project's files cannot be rendered on the host: {why}"
         ));
     }
     if let Some(lock) = dossier.lock.as_ref().filter(|lock| lock.alive) {
@@ -562,7 +570,7 @@ fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
 fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
     let dossier = known.dossier;
     let rendered = dossier.rendered.as_ref()?;
-    let same_image = rendered.shape.image == known.reference;
+    let same_image = rendered.shape.image == known.running.reference;
     if same_image && dossier.hash.is_some() && dossier.hash.as_deref() == known.config_hash {
         return None;
     }

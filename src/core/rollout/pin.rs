@@ -147,7 +147,9 @@ pub fn way(folder: &Folder) -> Result<How, CannotPin> {
     let users: Vec<&String> = folder
         .config_files
         .iter()
-        .filter(|file| *file != OVERRIDE_FILE || folder.own_override.is_none())
+        .filter(|file| {
+            *file != OVERRIDE_FILE || folder.user_override.as_deref() == Some(OVERRIDE_FILE)
+        })
         .filter(|file| *file != PIN_FILE)
         .collect();
     let default_only = match users.as_slice() {
