@@ -2,6 +2,7 @@
 
 mod ahead;
 mod download;
+mod acting;
 mod hosts;
 mod hosts_failing;
 mod hosts_files;
