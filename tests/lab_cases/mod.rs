@@ -1,8 +1,8 @@
 //! The cases, by subject.
 
+mod acting;
 mod ahead;
 mod download;
-mod acting;
 mod hosts;
 mod hosts_failing;
 mod hosts_files;
