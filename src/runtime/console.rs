@@ -93,6 +93,15 @@ where
                 reader = Task(tokio::spawn(input::read(parts.sender.clone())));
                 parts.model.dirty = true;
             }
+            After::Stop => {
+                // Taking the terminal again asks it where its cursor is: nobody else may read the answer.
+                drop(reader);
+                screen.pause();
+                tokio::task::block_in_place(suspend);
+                screen.resume()?;
+                reader = Task(tokio::spawn(input::read(parts.sender.clone())));
+                parts.model.dirty = true;
+            }
             After::GoOn => {}
         }
         if terminal::has_panicked() {
@@ -122,6 +131,8 @@ enum After {
     GoOn,
     /// The terminal is handed to a program.
     Hand(Foreground),
+    /// The process is stopped until somebody continues it.
+    Stop,
     End,
 }
 
@@ -166,12 +177,7 @@ where
                     screen.write(&sequence)?;
                 }
             }
-            Some(Local::Console(Console::Suspend)) => {
-                screen.pause();
-                suspend();
-                screen.resume()?;
-                parts.model.dirty = true;
-            }
+            Some(Local::Console(Console::Suspend)) => after = After::Stop,
             Some(Local::Foreground(foreground)) => after = After::Hand(foreground),
         }
     }
