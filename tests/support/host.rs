@@ -50,6 +50,7 @@ impl Host {
             .args([
                 "-t",
                 pid,
+                "-r",
                 "-m",
                 "-u",
                 "-n",
