@@ -46,17 +46,21 @@ fn answer(stream: TcpStream, key: &str, certificate: &str) -> Result<(), Failure
         return Ok(());
     }
     let mut authorization = None;
+    let mut length = 0;
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
             break;
         }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("authorization")
-        {
-            authorization = Some(value.trim().to_owned());
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        match name.to_ascii_lowercase().as_str() {
+            "authorization" => authorization = Some(value.trim().to_owned()),
+            "content-length" => length = value.trim().parse()?,
+            _ => {}
         }
     }
+    // A body left unread would make the answer a reset connection.
+    std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink())?;
     let mut words = first.split_whitespace();
     let method = words.next().unwrap_or("-");
     let (path, query) = words
