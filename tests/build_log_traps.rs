@@ -989,6 +989,14 @@ fn odd_forms_are_read() {
         "{:?}",
         build.unread_sample
     );
+    // A base image that nobody waited for in the end.
+    let left = small()
+        .replace("#2 DONE 0.4s", "#2 ...")
+        .replace("#3 DONE 0.0s", "#3 ...");
+    assert_eq!(
+        (one(&left).status, counts(&one(&left))),
+        (Status::Succeeded, SMALL)
+    );
     // Set up, pushed and listed by other commands of the builder.
     let listed = small()
         + "#1 [internal] pushing ghcr.io/me/app:1\n#1 0.000 pushing sha256:aa to ghcr.io/me/app:1\n#1 DONE 2.0s\n";

@@ -188,7 +188,7 @@ impl Lane {
     }
 
     /// Counts a line as unread if it stands inside a build.
-    fn unread_inside(&mut self, text: &[u8], sink: &mut Sink<'_>) {
+    pub(super) fn unread_inside(&mut self, text: &[u8], sink: &mut Sink<'_>) {
         let inside = self.active.get_mut(self.current).is_some_and(|open| {
             open.format == Format::Plain
                 && open.trailer.is_none()

@@ -78,10 +78,7 @@ pub(super) fn add(open: &mut Open, line: Line<'_>) {
             end_step(open);
             open.header(number, instruction);
             let is_from = instruction.len() > 5 && instruction[..5].eq_ignore_ascii_case(b"FROM ");
-            if let Some(vertex) = open.vertex(number) {
-                vertex.kind = if is_from { Kind::From } else { Kind::Step };
-                vertex.of_dockerfile = true;
-            }
+            open.classify(number, if is_from { Kind::From } else { Kind::Step });
         }
         Line::Cached => {
             if let Some(vertex) = open.vertex(open.current) {

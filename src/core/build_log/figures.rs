@@ -96,12 +96,10 @@ pub(super) fn build(open: &Open, around: Around<'_>) -> Build {
 
 /// Returns the name of the speaker, without what parts it from its words; a mere time is no name.
 fn job(lane: &[u8]) -> Option<String> {
-    let name = lane.trim_ascii_end();
-    let name = name
-        .strip_suffix(b"|")
-        .or_else(|| name.strip_suffix(b":"))
-        .unwrap_or(name)
-        .trim_ascii();
+    let mut name = lane;
+    while let [b' ' | b'|', rest @ ..] | [rest @ .., b' ' | b'|' | b':'] = name {
+        name = rest;
+    }
     let timed = memchr::memmem::find(name, b"0:0").is_some();
     (!name.is_empty() && !timed && name != b">").then(|| text(name, 200))
 }

@@ -92,6 +92,10 @@ pub(super) struct Open {
     pub pulls: Vec<Pull>,
     /// Vertices that began and have not ended.
     unended: usize,
+    /// Those of them that are steps or write the result.
+    unended_work: usize,
+    /// Names tell targets: several results are written.
+    has_targets: bool,
     /// Exports that are done.
     written: usize,
     /// Vertices that failed, but for caches that could not be imported.
@@ -160,9 +164,11 @@ impl Open {
         self.find(number).map(|vertex| self.text(vertex.name))
     }
 
-    /// Tells whether every vertex that began has ended.
+    /// Tells whether nothing is under way.
+    ///
+    /// Once the one result is written, base images and metadata that were left behind do not matter.
     pub(super) fn is_quiet(&self) -> bool {
-        self.unended == 0
+        self.unended == 0 || (self.written > 0 && !self.has_targets && self.unended_work == 0)
     }
 
     /// Hears of a vertex by its name.
@@ -172,17 +178,30 @@ impl Open {
         };
         self.current = number;
         if self.vertices[place].name.len == 0 {
-            let (kind, of_dockerfile) = match std::str::from_utf8(cut(name)) {
-                Ok(name) => kind_of(name),
-                Err(_) => kind_of(&String::from_utf8_lossy(cut(name))),
-            };
-            let name = self.keep(name);
-            let vertex = &mut self.vertices[place];
-            vertex.name = name;
-            vertex.kind = kind;
-            vertex.of_dockerfile = of_dockerfile;
+            let text = String::from_utf8_lossy(cut(name));
+            let parsed = name::parse(&text);
+            self.has_targets |= parsed.target.is_some();
+            self.vertices[place].name = self.keep(name);
+            self.set_kind(place, parsed.kind, name::is_of_dockerfile(&parsed));
         }
         true
+    }
+
+    /// Says of which kind a step of the classic builder is, whose names do not tell.
+    pub(super) fn classify(&mut self, number: u32, kind: Kind) {
+        if let Some(place) = self.place(number) {
+            self.set_kind(place, kind, true);
+        }
+    }
+
+    fn set_kind(&mut self, place: usize, kind: Kind, of_dockerfile: bool) {
+        let vertex = &mut self.vertices[place];
+        if vertex.end == End::Open {
+            self.unended_work =
+                self.unended_work + usize::from(is_work(kind)) - usize::from(is_work(vertex.kind));
+        }
+        vertex.kind = kind;
+        vertex.of_dockerfile = of_dockerfile;
     }
 
     /// Hears how a vertex ended, or that it began again.
@@ -197,7 +216,9 @@ impl Open {
             *count =
                 *count + usize::from(applies && end == of) - usize::from(applies && before == of);
         };
+        let works = is_work(vertex.kind);
         shift(&mut self.unended, true, End::Open);
+        shift(&mut self.unended_work, works, End::Open);
         shift(&mut self.written, is_export, End::Done);
         shift(&mut self.failed, counts, End::Error);
     }
@@ -217,7 +238,7 @@ impl Open {
         if self.format == Format::Classic {
             return self.evidence == Evidence::Built;
         }
-        self.unended == 0 && self.written > 0 && self.failed == 0
+        self.is_quiet() && self.written > 0 && self.failed == 0
     }
 
     /// Tells whether a vertex that counts has failed or was stopped, or one is under way.
@@ -375,9 +396,8 @@ impl Open {
     }
 }
 
-fn kind_of(name: &str) -> (Kind, bool) {
-    let name = name::parse(name);
-    (name.kind, name::is_of_dockerfile(&name))
+fn is_work(kind: Kind) -> bool {
+    matches!(kind, Kind::Step | Kind::Export | Kind::CacheExport)
 }
 
 /// Cuts a text at the bound of one name.

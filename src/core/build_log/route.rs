@@ -102,7 +102,7 @@ impl Lane {
                 let Some(at) = self.owner(number) else {
                     // The end of a vertex whose beginning is not in the log.
                     if !self.active.is_empty() {
-                        self.unread(
+                        self.unread_inside(
                             &[b"#", number.to_string().as_bytes(), b" ", rest].concat(),
                             sink,
                         );
@@ -204,7 +204,7 @@ impl Lane {
                 self.header(number, text, sink);
             } else {
                 // A stack trace numbers its lines too: `#2 [internal function]: run()`.
-                self.unread(
+                self.unread_inside(
                     &[b"#", number.to_string().as_bytes(), b" ", name].concat(),
                     sink,
                 );
@@ -218,7 +218,7 @@ impl Lane {
         if header || (number == next && !over) {
             self.header(number, text, sink);
         } else {
-            self.unread(
+            self.unread_inside(
                 &[b"#", number.to_string().as_bytes(), b" ", name].concat(),
                 sink,
             );
@@ -309,7 +309,7 @@ impl Lane {
         }
         let entered = open.header(number, text.trim_ascii_end());
         if !entered {
-            self.unread(text, sink);
+            self.unread_inside(text, sink);
         }
     }
 
