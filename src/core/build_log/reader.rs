@@ -6,9 +6,10 @@
 use super::decode::{self, Order};
 use super::lane::{Lane, Likely, Sink};
 use super::model::{Build, Reading};
+use super::prefix::Unwrapper;
 use super::quick::{Mode, Quick};
 use super::stamp::Stamp;
-use super::unwrap::{Unwrapped, Unwrapper};
+use super::unwrap::Unwrapped;
 
 /// The longest line that is held; what is beyond is not read.
 const LINE: usize = 1 << 20;

@@ -3,14 +3,13 @@
 //! Several may be nested. Each is taken off only where its form is certain; what is left is the builder's line.
 
 use super::decode::without_mark;
+use super::prefix::match_shape;
 use super::stamp::{clock_len, date_len};
 
 /// How many wrappers may be nested.
 const DEPTH: usize = 6;
 /// How far into a line a wrapper may reach.
-const REACH: usize = 240;
-/// How many prefixes of unknown programs are remembered.
-const SHAPES: usize = 16;
+pub(super) const REACH: usize = 240;
 
 /// One line without its wrappers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,54 +28,7 @@ pub(super) struct Unwrapped<'a> {
     pub simple: bool,
 }
 
-/// Takes wrappers off, and learns the prefixes of unknown programs from lines that only a builder writes.
-#[derive(Debug, Default)]
-pub(super) struct Unwrapper {
-    shapes: Vec<Box<[u8]>>,
-}
-
-impl Unwrapper {
-    /// Tells whether any prefix was learned: then no line is known by its first byte.
-    pub(super) fn has_learned(&self) -> bool {
-        !self.shapes.is_empty()
-    }
-
-    /// Remembers the prefix of a line whose rest is a builder's beyond doubt.
-    pub(super) fn learn(&mut self, line: &[u8]) {
-        let mut from = 0;
-        while let Some(at) = memchr::memchr(
-            b'#',
-            line.get(from..REACH.min(line.len())).unwrap_or_default(),
-        ) {
-            let at = from + at;
-            if is_anchor(&line[at..]) {
-                let (taken, _) = take(line, &[]);
-                let prefix = taken
-                    .text
-                    .get(..at.saturating_sub(line.len() - taken.text.len()))
-                    .unwrap_or_default();
-                if self.shapes.len() < SHAPES && is_prefix(prefix) {
-                    let shape = shape_of(prefix);
-                    if !self.shapes.contains(&shape) {
-                        self.shapes.push(shape);
-                    }
-                }
-                return;
-            }
-            from = at + 1;
-        }
-    }
-
-    /// Returns the line without its wrappers.
-    pub(super) fn unwrap<'a>(&'a self, line: &'a [u8]) -> Unwrapped<'a> {
-        if line.first() == Some(&b'#') {
-            return bare(line);
-        }
-        take(line, &self.shapes).0
-    }
-}
-
-fn bare(line: &[u8]) -> Unwrapped<'_> {
+pub(super) fn bare(line: &[u8]) -> Unwrapped<'_> {
     Unwrapped {
         lane: [b"", b""],
         step: b"",
@@ -87,7 +39,7 @@ fn bare(line: &[u8]) -> Unwrapped<'_> {
     }
 }
 
-fn take<'a>(line: &'a [u8], shapes: &'a [Box<[u8]>]) -> (Unwrapped<'a>, usize) {
+pub(super) fn take<'a>(line: &'a [u8], shapes: &'a [Box<[u8]>]) -> (Unwrapped<'a>, usize) {
     let mut found = bare(line);
     let mut taken = 0;
     while taken < DEPTH && peel(line.len(), &mut found, shapes) {
@@ -184,7 +136,11 @@ fn bracket<'a>(whole: usize, found: &mut Unwrapped<'a>) -> bool {
         .take_while(|byte| byte.is_ascii_digit() || **byte == b';')
         .count();
     if rest.get(1 + digits) == Some(&b'm') {
-        found.text = &rest[2 + digits..];
+        let text = &rest[2 + digits..];
+        found.text = text
+            .strip_suffix(b"[0m")
+            .or_else(|| text.strip_suffix(b"[m"))
+            .unwrap_or(text);
         found.simple = false;
         return true;
     }
@@ -347,70 +303,6 @@ pub(super) fn is_vertex_line(text: &[u8]) -> bool {
     digits > 0 && matches!(after.get(digits), Some(b' ') | None)
 }
 
-/// Tells a line that nothing but a builder writes.
-fn is_anchor(text: &[u8]) -> bool {
-    if text.starts_with(b"#0 building with \"") {
-        return true;
-    }
-    if !is_vertex_line(text) {
-        return false;
-    }
-    let Some(open) = text.iter().take(8).position(|byte| *byte == b'[') else {
-        return false;
-    };
-    let window = &text[open..text.len().min(open + 80)];
-    let Some(close) = memchr::memchr(b']', window) else {
-        return false;
-    };
-    window[..close].ends_with(b"internal")
-        && (window[close..].starts_with(b"] load") || window[close..].starts_with(b"] booting"))
-}
-
-/// Tells whether the bytes before a builder's line can be a prefix, and not a command that quotes it.
-fn is_prefix(prefix: &[u8]) -> bool {
-    let Some(last) = prefix.last() else {
-        return false;
-    };
-    prefix.len() <= 96
-        && matches!(last, b' ' | b'\t' | b'|' | b':' | b']')
-        && !prefix
-            .iter()
-            .any(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'#'))
-}
-
-fn shape_of(prefix: &[u8]) -> Box<[u8]> {
-    let mut shape: Vec<u8> = Vec::with_capacity(prefix.len());
-    for byte in prefix {
-        let digit = byte.is_ascii_digit();
-        if !digit || shape.last() != Some(&b'0') {
-            shape.push(if digit { b'0' } else { *byte });
-        }
-    }
-    shape.into_boxed_slice()
-}
-
-fn match_shape(shape: &[u8], text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    for wanted in shape {
-        if *wanted == b'0' {
-            let digits = text[at..]
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
-            if digits == 0 {
-                return None;
-            }
-            at += digits;
-        } else {
-            if text.get(at) != Some(wanted) {
-                return None;
-            }
-            at += 1;
-        }
-    }
-    Some(at)
-}
-
 fn trim_start(text: &[u8]) -> &[u8] {
     let len = text
         .iter()
@@ -421,7 +313,7 @@ fn trim_start(text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::core::build_log::prefix::Unwrapper;
 
     fn unwrapped(line: &str) -> (String, String, Option<String>, String) {
         let mut unwrapper = Unwrapper::default();
@@ -510,7 +402,7 @@ mod tests {
                 "[36m#1 [internal] load x[0m",
                 "+",
                 "",
-                "#1 [internal] load x[0m",
+                "#1 [internal] load x",
             ),
             (
                 "docker : #0 building with \"default\"",
@@ -585,24 +477,5 @@ mod tests {
             let found = unwrapped(line);
             assert_eq!(found.3, line);
         }
-    }
-
-    #[test]
-    fn a_prefix_once_learned_is_taken_off_every_line() {
-        let mut unwrapper = Unwrapper::default();
-        unwrapper.learn(b"12 app-1 | #1 [internal] load build definition from Dockerfile");
-        assert_eq!(
-            unwrapper
-                .unwrap(b"345 app-2 | ERROR: failed to solve: x")
-                .text,
-            b"ERROR: failed to solve: x"
-        );
-        assert_eq!(unwrapper.unwrap(b"app-2 | ERROR").text, b"app-2 | ERROR");
-        for number in 0..100_u8 {
-            unwrapper.learn(
-                format!("{}: #1 [internal] load x", char::from(b'A' + number % 60)).as_bytes(),
-            );
-        }
-        assert!(unwrapper.shapes.len() <= SHAPES);
     }
 }

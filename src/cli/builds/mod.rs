@@ -1,5 +1,8 @@
 //! `builds parse`: cache statistics of logs, read as a stream and written as one document or as text.
 
+mod json;
+mod text;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -10,11 +13,15 @@ use super::arguments::BuildsCommand;
 use super::exit::Exit;
 use super::output::{Failed, Output};
 use crate::core::age;
-use crate::core::build_log::{Build, BuildLog, Reading, Refused, Step};
+use crate::core::build_log::{Build, BuildLog, Reading, Refused};
 use crate::core::text::{clean, clean_within};
+
+pub use self::json::to_json;
+use self::text::describe;
 
 /// How much of a log is read at a time.
 const PORTION: usize = 256 << 10;
+
 /// A log to read, or why it cannot be opened.
 pub struct Input {
     /// What it is called in the answer: its path, or `-`.
@@ -71,74 +78,6 @@ pub fn parse(
     Ok(status)
 }
 
-/// Returns the build as the contract's object.
-pub fn to_json(build: &Build, name: &str, source: &str, id: &str) -> Value {
-    let vertices = build.vertices.map(|of| {
-        json!({"total": of.total, "cached": of.cached, "failed": of.failed, "cancelled": of.cancelled})
-    });
-    let steps = |of: &crate::core::build_log::Steps| {
-        json!({"total": of.total, "cached": of.cached, "executed": of.executed, "failed": of.failed,
-            "cancelled": of.cancelled})
-    };
-    let sources: Vec<Value> = build
-        .cache_sources
-        .iter()
-        .map(|of| {
-            let state = if of.error.is_none() {
-                "imported"
-            } else {
-                "failed"
-            };
-            json!({"ref": of.reference, "state": state, "error": of.error})
-        })
-        .collect();
-    let platforms: Vec<Value> = build
-        .platforms
-        .iter()
-        .map(|of| json!({"platform": of.platform, "steps": steps(&of.steps), "hit_rate": of.steps.hit_rate()}))
-        .collect();
-    let bases: Vec<Value> = build
-        .bases
-        .iter()
-        .map(|of| json!({"reference": of.reference, "fetched_bytes": of.fetched}))
-        .collect();
-    json!({
-        "name": name,
-        "source": source,
-        "id": id,
-        "status": build.status.word(),
-        "started": build.started.map(|at| at.to_string()),
-        "seconds": build.seconds,
-        "steps": steps(&build.steps),
-        "vertices": vertices,
-        "hit_rate": build.hit_rate(),
-        "missed_seconds": build.missed_seconds,
-        "first_miss": build.first_missed_step().map(|step| &step.name),
-        "cache_sources": sources,
-        "image": build.image(),
-        "revision": build.revision,
-        "error": build.error,
-        "format": build.format.word(),
-        "job": build.job,
-        "targets": build.targets,
-        "line": build.line,
-        "why_missed": build.why_missed,
-        "platforms": platforms,
-        "images": build.images,
-        "digest": build.digest,
-        "bases": bases,
-        "fetched_bytes": {"base": build.fetched_base, "cache": build.fetched_cache},
-        "pushed_bytes": build.pushed,
-        "warnings": build.warnings,
-        "warning_list": build.warning_list,
-        "head_missing": build.head_missing,
-        "interleaved": build.interleaved,
-        "unread": build.unread,
-        "unread_sample": build.unread_sample,
-        "step_list": build.step_list.iter().map(step_json).collect::<Vec<_>>(),
-    })
-}
-
 /// Returns what a build is called where no configuration names it: image, targets, job, else the log itself.
 pub fn name(build: &Build, source: &str) -> String {
     if let Some(image) = build.image() {
@@ -155,21 +94,6 @@ pub fn name(build: &Build, source: &str) -> String {
         .or_else(|| file.strip_suffix(".txt"))
         .unwrap_or(file)
         .to_string()
-}
-
-fn step_json(step: &Step) -> Value {
-    let parts = step.parts();
-    json!({
-        "number": step.number,
-        "name": step.name,
-        "target": parts.target,
-        "platform": parts.target_platform(),
-        "stage": parts.stage,
-        "instruction": parts.instruction,
-        "state": step.state.word(),
-        "seconds": step.seconds,
-        "fetched_bytes": step.fetched,
-    })
 }
 
 /// Returns a reference without tag, digest and the names that docker adds by itself.
@@ -339,122 +263,10 @@ impl Answer<'_> {
     }
 }
 
-/// Writes a build as a person reads it.
-fn describe(build: &Build, name: &str, id: &str, out: &mut dyn Write) -> io::Result<()> {
-    let steps = &build.steps;
-    let rate = match steps.hit_rate() {
-        Some(rate) => format!(
-            "{:.0} % hit ({} of {})",
-            rate * 100.0,
-            steps.cached,
-            age::count(steps.total, "step")
-        ),
-        None => "no steps".to_string(),
-    };
-    write!(out, "{}  {}  {rate}", clean(name), build.status.word())?;
-    if let Some(seconds) = build.seconds {
-        write!(out, "  {}", duration(seconds))?;
-    }
-    writeln!(out, "  {}", clean(id))?;
-    let mut counts = Vec::new();
-    for (count, word) in [
-        (steps.executed, "executed"),
-        (steps.failed, "failed"),
-        (steps.cancelled, "cancelled"),
-    ] {
-        if count > 0 {
-            counts.push(format!("{count} {word}"));
-        }
-    }
-    if let Some(seconds) = build.missed_seconds.filter(|seconds| *seconds > 0.0) {
-        counts.push(format!("{} in missed steps", duration(seconds)));
-    }
-    if let Some(vertices) = build.vertices {
-        counts.push(format!(
-            "{} of {} vertices cached",
-            vertices.cached, vertices.total
-        ));
-    }
-    field(out, "steps", &counts.join(", "))?;
-    if let Some(step) = build.first_missed_step() {
-        field(out, "first miss", &step.name)?;
-    }
-    if let Some(why) = &build.why_missed {
-        field(out, "why", why)?;
-    }
-    for source in &build.cache_sources {
-        let state = source
-            .error
-            .as_ref()
-            .map_or("imported".to_string(), |error| format!("failed: {error}"));
-        field(out, "cache", &format!("{} {state}", source.reference))?;
-    }
-    for platform in &build.platforms {
-        let text = format!(
-            "{} {} of {} cached",
-            platform.platform, platform.steps.cached, platform.steps.total
-        );
-        field(out, "platform", &text)?;
-    }
-    for (what, count) in [
-        ("base images", build.fetched_base),
-        ("caches", build.fetched_cache),
-    ] {
-        if count > 0 {
-            field(
-                out,
-                "fetched",
-                &format!("{} from {what}", age::bytes(count)),
-            )?;
-        }
-    }
-    for image in &build.images {
-        field(out, "image", image)?;
-    }
-    if let Some(error) = &build.error {
-        field(out, "error", error)?;
-    }
-    if build.warnings > 0 {
-        field(out, "warnings", &build.warnings.to_string())?;
-    }
-    let notes = [
-        (
-            build.head_missing,
-            "the beginning of the build is not in the log",
-        ),
-        (
-            build.interleaved,
-            "lines of another build stood between: who did what is a guess",
-        ),
-    ];
-    for (_, note) in notes.iter().filter(|(applies, _)| *applies) {
-        field(out, "note", note)?;
-    }
-    Ok(())
-}
-
-fn field(out: &mut dyn Write, label: &str, text: &str) -> io::Result<()> {
-    if text.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "  {label:<11} {}", clean_within(text, 160))
-}
-
-fn duration(seconds: f64) -> String {
-    if seconds < 60.0 {
-        return format!("{seconds:.1} s");
-    }
-    let whole = seconds.round() as u64;
-    if whole < 3600 {
-        format!("{} min {} s", whole / 60, whole % 60)
-    } else {
-        format!("{} h {} min", whole / 3600, whole % 3600 / 60)
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::text::duration;
     use super::*;
 
     fn answer(logs: &[(&str, &str)], json: bool) -> (u8, String) {
