@@ -301,7 +301,11 @@ impl Judge<'_> {
             verdict: worst.assessment.verdict,
             why: worst.assessment.why.clone(),
             note,
-            last: worst.assessment.last,
+            // A verdict is as old as the older of its facts.
+            last: worst
+                .assessment
+                .last
+                .map(|(verdict, at)| (verdict, at.min(self.observation.at))),
             mixed,
             config,
             config_why,

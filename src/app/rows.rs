@@ -334,6 +334,9 @@ fn by_heads(model: &Model, label: fn(&ServiceView) -> String) -> Rows {
         groups.sort_by_key(|(label, _)| attention_rank(label));
     }
     let mut rows = Rows::default();
+    if model.screen.group == Group::Attention {
+        hosts_away(model, &mut rows);
+    }
     for (label, mut services) in groups {
         services.sort_by_key(|at| order(model, *at));
         let folded = is_folded(model, &RowId::Group(label.clone()));
@@ -352,6 +355,20 @@ fn by_heads(model: &Model, label: fn(&ServiceView) -> String) -> Rows {
         rows.heads.push(Head { label, services });
     }
     rows
+}
+
+/// Puts the hosts that cannot be reached first: what runs there may be unknown altogether.
+fn hosts_away(model: &Model, rows: &mut Rows) {
+    let needle = needle(model);
+    for (index, host) in model.hosts.iter().enumerate() {
+        if host.failure().is_some() && has(host.spec.name.as_str(), &needle) {
+            rows.list.push(Row {
+                place: Place::Host(index),
+                depth: 0,
+                folded: true,
+            });
+        }
+    }
 }
 
 /// What stands in the column of services of which no environment is told.
@@ -377,6 +394,9 @@ fn side_by_side(model: &Model) -> Rows {
     }
     rows.columns
         .sort_by_cached_key(|name| (environment_rank(name), name.clone()));
+    // What runs in several environments is what one compares; the rest follows.
+    let mut services: Vec<(String, BTreeMap<&str, Vec<At>>)> = services.into_iter().collect();
+    services.sort_by_key(|(_, places)| std::cmp::Reverse(places.len().min(2)));
     for (label, places) in services {
         let deep = places.values().map(Vec::len).max().unwrap_or(0);
         for depth in 0..deep {

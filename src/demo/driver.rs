@@ -21,7 +21,7 @@ use super::{Demo, Scenario};
 const GRAIN: Duration = Duration::from_millis(1);
 
 /// A model, its world and their time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Driver<M: Mode> {
     pub model: Model,
     pub demo: Demo,

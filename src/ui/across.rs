@@ -1,93 +1,117 @@
 //! Environments side by side: one row a service, one column an environment.
 
+use std::ops::Range;
+
 use ratatui::layout::Rect;
 
 use crate::app::explain::{Tone, verdict_words};
 use crate::app::judge::ServiceView;
 use crate::app::model::Model;
-use crate::app::rows::{Place, Rows, service_of};
+use crate::app::rows::{Across, At, Place, Rows, service_of};
 use crate::core::age;
 
-use super::list::{begin, end, host_is_stale, visible};
+use super::list::{end, host_is_stale, visible};
 use super::pen::Pen;
 use super::role_of;
 use super::theme::{Ground, Role};
 
 /// The least that a column needs to say where and how.
-const NARROWEST: u16 = 18;
+const NARROWEST: u16 = 16;
 
 /// Draws the table; columns that find no room are reached by going sideways.
 pub fn draw(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
-    let all = u16::try_from(rows.columns.len()).unwrap_or(u16::MAX).max(1);
-    let name = (area.width / 4).clamp(12, 28).min(area.width);
-    let room = area.width.saturating_sub(name + 2);
-    let fit = (room / NARROWEST).clamp(1, all);
-    let width = room / fit;
-    let chosen = rows.column(model);
-    let fit = usize::from(fit);
-    let first = chosen.saturating_sub(fit - 1);
-    let shown = first..(first + fit).min(rows.columns.len());
-
-    pen.put(
-        area.x + 1,
-        area.y,
-        name,
-        model.screen.group.word(),
-        Role::Accent,
-    );
-    for (place, column) in shown.clone().enumerate() {
-        let x = column_x(area, name, width, place);
-        let mut title = rows.columns[column].clone();
-        if place == 0 && first > 0 {
-            title = format!("< {title}");
-        }
-        if place + 1 == fit && shown.end < rows.columns.len() {
-            title = format!("{title} >");
-        }
-        pen.put(x, area.y, width.saturating_sub(1), &title, Role::Accent);
+    let table = Table::of(model, rows, area);
+    let titled = area.height >= 3;
+    if titled {
+        table.titles(model, rows, pen);
     }
     let body = Rect {
-        y: area.y + 1,
-        height: area.height.saturating_sub(1),
+        y: area.y + u16::from(titled),
+        height: area.height - u16::from(titled),
         ..area
     };
     let selected = rows.selected_index(model);
     for (index, y) in visible(rows.list.len(), selected, body) {
-        let Place::Across(across) = rows.list[index].place else {
-            continue;
-        };
-        let across = &rows.across[across];
-        let line = Rect {
-            y,
-            height: 1,
-            ..body
-        };
-        let is_selected = selected == Some(index);
-        let own = rows.nearest(across, chosen);
-        if is_selected {
-            pen.glyph(line.x, y, pen.glyphs.cursor, Role::Text);
+        if let Place::Across(across) = rows.list[index].place {
+            let across = &rows.across[across];
+            let own = (selected == Some(index)).then(|| rows.nearest(across, table.chosen));
+            table.row(model, across, own, pen, y);
         }
-        if !across.again || index == 0 {
-            pen.put(
-                line.x + 2,
-                y,
-                name.saturating_sub(1),
-                &across.label,
-                Role::Text,
-            );
+    }
+}
+
+/// Where the columns stand.
+struct Table {
+    area: Rect,
+    /// The width of the names before the first column.
+    name: u16,
+    /// The width of each column.
+    width: u16,
+    /// The column of the selected service.
+    chosen: usize,
+    shown: Range<usize>,
+}
+
+impl Table {
+    fn of(model: &Model, rows: &Rows, area: Rect) -> Self {
+        let all = u16::try_from(rows.columns.len()).unwrap_or(u16::MAX).max(1);
+        let name = (area.width / 4).clamp(12, 28).min(area.width);
+        let room = area.width.saturating_sub(name + 2);
+        let fit = (room / NARROWEST).clamp(1, all);
+        let chosen = rows.column(model);
+        let first = chosen.saturating_sub(usize::from(fit) - 1);
+        let last = (first + usize::from(fit)).min(rows.columns.len());
+        Self {
+            area,
+            name,
+            width: room / fit,
+            chosen,
+            shown: first..last,
         }
-        for (place, column) in shown.clone().enumerate() {
-            let cell = Rect {
-                x: column_x(area, name, width, place),
-                width: width.saturating_sub(1),
-                ..line
-            };
+    }
+
+    /// Returns the place of each shown column on a line.
+    fn cells(&self, y: u16) -> impl Iterator<Item = (usize, Rect)> {
+        let first = self.area.x.saturating_add(2 + self.name);
+        let lefts = (0..).map(move |place: u16| first + place * self.width);
+        self.shown.clone().zip(lefts).map(move |(column, x)| {
+            let width = self.width.saturating_sub(1);
+            (column, Rect::new(x, y, width, 1))
+        })
+    }
+
+    /// Names the environments, and says on which side there are more.
+    fn titles(&self, model: &Model, rows: &Rows, pen: &mut Pen<'_>) {
+        let (x, y) = (self.area.x + 1, self.area.y);
+        pen.put(x, y, self.name, model.screen.group.word(), Role::Accent);
+        for (column, cell) in self.cells(y) {
+            let mut title = rows.columns[column].clone();
+            if column == self.shown.start && column > 0 {
+                title = format!("< {title}");
+            }
+            if column + 1 == self.shown.end && self.shown.end < rows.columns.len() {
+                title = format!("{title} >");
+            }
+            pen.put(cell.x, y, cell.width, &title, Role::Accent);
+        }
+    }
+
+    /// Draws one service over its environments; `own` is the selected one of a selected row.
+    fn row(&self, model: &Model, across: &Across, own: Option<At>, pen: &mut Pen<'_>, y: u16) {
+        let x = self.area.x;
+        if own.is_some() {
+            pen.glyph(x, y, pen.glyphs.cursor, Role::Text);
+        }
+        if !across.again {
+            let room = self.name.saturating_sub(1);
+            pen.put(x + 2, y, room, &across.label, Role::Text);
+        }
+        for (column, cell) in self.cells(y) {
             let Some(at) = across.cells[column] else {
                 pen.put(cell.x, y, cell.width, "-", Role::Quiet);
                 continue;
             };
-            begin(pen, cell, false);
-            if is_selected && at == own {
+            if own == Some(at) {
                 pen.ground = Ground::Selection;
                 pen.fill(cell);
             }
@@ -96,13 +120,6 @@ pub fn draw(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
             end(pen);
         }
     }
-}
-
-fn column_x(area: Rect, name: u16, width: u16, place: usize) -> u16 {
-    let place = u16::try_from(place).unwrap_or(u16::MAX);
-    area.x
-        .saturating_add(2 + name)
-        .saturating_add(place.saturating_mul(width))
 }
 
 /// Writes host, verdict, running digest and its age, as far as they fit.

@@ -29,27 +29,30 @@ const MARK: u16 = 2;
 const NAME: u16 = 14;
 const VERDICT: u16 = 13;
 const IMAGE: u16 = 10;
+const SPARE: u16 = 6;
 
 impl Columns {
     /// Lays the columns out; `paths` says that names are whole paths, `image` whether the image is shown at all.
     pub fn of(width: u16, paths: bool, image: bool) -> Self {
         let name = if paths { NAME * 2 } else { NAME };
         let mut left = width.saturating_sub(MARK + name + 1 + VERDICT);
-        let mut take = |cost: u16| {
-            let fits = left >= cost;
-            if fits {
-                left -= cost;
-            }
-            fits
+        let running = take(&mut left, DIGEST + 2, 0);
+        let registry = take(&mut left, DIGEST + 2, 0);
+        let pull = take(&mut left, PULL + 1, 0);
+        let image = image && take(&mut left, IMAGE + 1, 0);
+        // An age is worth less than the room for what stands beside a verdict.
+        let running_age = running && take(&mut left, AGE + 1, SPARE);
+        let registry_age = registry && take(&mut left, AGE + 1, SPARE);
+        let flags = if paths {
+            part(&mut left, 8, 1)
+        } else {
+            part(&mut left, 16, 2)
         };
-        let running = take(DIGEST + 2);
-        let registry = take(DIGEST + 2);
-        let pull = take(PULL + 1);
-        let image = image && take(IMAGE + 1);
-        let running_age = running && take(AGE + 1);
-        let registry_age = registry && take(AGE + 1);
-        let flags = part(&mut left, 16, 2);
-        let more_name = part(&mut left, 18, 2);
+        let more_name = part(
+            &mut left,
+            if paths { 32 } else { 18 },
+            if paths { 1 } else { 2 },
+        );
         let more_image = if image { part(&mut left, 28, 1) } else { 0 };
         let flags = flags + part(&mut left, 12, 1);
         let name = (name + more_name).min(width.saturating_sub(MARK));
@@ -86,6 +89,15 @@ impl Columns {
             pull,
         }
     }
+}
+
+/// Takes a column's cost if it fits and leaves enough.
+fn take(left: &mut u16, cost: u16, leave: u16) -> bool {
+    let fits = *left >= cost + leave;
+    if fits {
+        *left -= cost;
+    }
+    fits
 }
 
 /// Takes up to `most` of a part of what is left.

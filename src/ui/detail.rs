@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::explain::{Explanation, Line, brief};
+use crate::app::explain::{Explanation, brief};
 use crate::app::model::Model;
 use crate::app::rows::Rows;
 
@@ -66,12 +66,17 @@ pub fn lines(explanation: &Explanation, scroll: usize, pen: &mut Pen<'_>, area: 
         .max()
         .unwrap_or(0);
     let indent = if label == 0 { 0 } else { label + 2 };
-    let room = area.width.saturating_sub(indent).max(1);
+    let mut indent_now = 0;
     let mut place = 0;
     for line in &explanation.lines {
         // Lines before the first label have the whole width.
-        for (part, text) in wrap(line, usize::from(room), pen).iter().enumerate() {
-            if let Some(y) = place_on(place, scroll, area) {
+        if !line.label.is_empty() {
+            indent_now = indent;
+        }
+        let indent = indent_now;
+        let room = area.width.saturating_sub(indent).max(1);
+        for (part, text) in wrap(&line.text, usize::from(room), pen).iter().enumerate() {
+            if let Some(y) = line_of(place, scroll, area) {
                 if part == 0 {
                     pen.put(area.x, y, area.width, line.label, Role::Quiet);
                 }
@@ -83,16 +88,17 @@ pub fn lines(explanation: &Explanation, scroll: usize, pen: &mut Pen<'_>, area: 
     place
 }
 
-fn place_on(place: usize, scroll: usize, area: Rect) -> Option<u16> {
+/// Returns the screen's line for the place of a line in a scrolled text, if it is seen.
+pub fn line_of(place: usize, scroll: usize, area: Rect) -> Option<u16> {
     let offset = u16::try_from(place.checked_sub(scroll)?).ok()?;
     (offset < area.height).then(|| area.y + offset)
 }
 
 /// Breaks a text at spaces, and inside words that are longer than a line.
-fn wrap(line: &Line, width: usize, pen: &Pen<'_>) -> Vec<String> {
+pub fn wrap(text: &str, width: usize, pen: &Pen<'_>) -> Vec<String> {
     let mut out: Vec<String> = vec![String::new()];
     let mut used = 0;
-    for word in line.text.split_inclusive(' ') {
+    for word in text.split_inclusive(' ') {
         let bare = word.trim_end_matches(' ');
         let cells = usize::from(pen.width(bare));
         if used > 0 && used + cells > width {
@@ -113,6 +119,9 @@ fn wrap(line: &Line, width: usize, pen: &Pen<'_>) -> Vec<String> {
             used += cells;
             push(&mut out, c.encode_utf8(&mut [0; 4]));
         }
+    }
+    for text in &mut out {
+        text.truncate(text.trim_end().len());
     }
     out
 }

@@ -36,17 +36,23 @@ pub fn draw(model: &Model, pen: &mut Pen<'_>, area: Rect) {
     let summary = Summary::of(model.services());
     let right = right_part(model, pen, bar);
     let left_width = bar.width.saturating_sub(right);
+    let end = bar.x + left_width;
+    // The counts say what is wrong; the words around them give way first.
+    let wide = bar.height == 1 && {
+        let parts = summary.parts();
+        let counts: u16 = parts.iter().map(|(text, _)| pen.width(text) + 2).sum();
+        counts + 52 <= left_width
+    };
     let mut x = bar.x + 1;
-    if area.width >= 100 {
+    if wide {
         x += pen.put(x, bar.y, left_width, "homelab-tui", Role::Text) + 3;
     }
-    let end = bar.x + left_width;
-    let (text, role) = hosts(model, area.width);
+    let (text, role) = hosts(model, wide);
     x += pen.put(x, bar.y, end.saturating_sub(x), &text, role) + 3;
     if bar.height == 1 {
-        counts(&summary, pen, x, bar.y, end, area.width);
+        counts(&summary, pen, (x, bar.y), end, wide);
     } else {
-        counts(&summary, pen, bar.x + 1, bar.y + 1, bar.right(), area.width);
+        counts(&summary, pen, (bar.x + 1, bar.y + 1), bar.right(), wide);
     }
     pen.ground = Ground::Screen;
     let alerts = alerts(model);
@@ -80,17 +86,17 @@ fn most_alerts(height: u16) -> u16 {
     }
 }
 
-fn hosts(model: &Model, width: u16) -> (String, Role) {
+fn hosts(model: &Model, wide: bool) -> (String, Role) {
     let all = model.hosts.len();
     let up = model
         .hosts
         .iter()
         .filter(|host| host.state() == HostState::Up)
         .count();
-    let text = match (width, all) {
+    let text = match (wide, all) {
         (_, 0) => "no hosts".to_owned(),
-        (0..100, _) => format!("{up}/{all} up"),
-        _ => format!("{up} of {} up", age::count(all, "host")),
+        (false, _) => format!("{up}/{all} up"),
+        (true, _) => format!("{up} of {} up", age::count(all, "host")),
     };
     let role = if up == all {
         Role::Text
@@ -101,16 +107,16 @@ fn hosts(model: &Model, width: u16) -> (String, Role) {
 }
 
 /// Writes the counts, what is wrong first; what does not fit falls from the good end.
-fn counts(summary: &Summary, pen: &mut Pen<'_>, x: u16, y: u16, end: u16, width: u16) {
+fn counts(summary: &Summary, pen: &mut Pen<'_>, (x, y): (u16, u16), end: u16, wide: bool) {
     let mut x = x;
     if summary.total == 0 {
         return;
     }
-    if width >= 100 {
+    if wide {
         let services = format!("{}:", age::count(summary.total, "service"));
         x += pen.put(x, y, end.saturating_sub(x), &services, Role::Text) + 2;
     }
-    let gap = if width >= 100 { 2 } else { 1 };
+    let gap = if wide { 2 } else { 1 };
     for (text, tone) in summary.parts() {
         if x + pen.width(&text) > end {
             pen.put(x, y, end.saturating_sub(x), pen.glyphs.more, Role::Quiet);
@@ -173,11 +179,11 @@ fn alerts(model: &Model) -> Vec<String> {
                 Route::Via(host) => format!(" through {host}"),
             };
             format!(
-                "{}{via} gives no answer since {}: {}; {} keep their last verdict",
+                "{}{via} away since {}, {}: {}",
                 away.registry,
                 away.since.to_zoned(model.zone.clone()).strftime("%H:%M"),
-                away.why,
                 age::count(away.services, "service"),
+                away.why,
             )
         })
         .collect();

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use crate::app::commands::{self, COMMANDS, Kind};
 use crate::app::model::Model;
 
+use super::detail::{line_of, wrap};
 use super::overlay::{close, open};
 use super::pen::Pen;
 use super::theme::Role;
@@ -36,11 +37,10 @@ pub fn draw(model: &Model, scroll: usize, pen: &mut Pen<'_>, area: Rect) {
             });
         }
     }
-    let total = lines.len();
+    // Drawn twice: once to learn how many lines there are.
+    let total = draw_lines(&lines, usize::MAX, pen, inner);
     let scroll = scroll.min(total.saturating_sub(usize::from(inner.height)));
-    for (line, y) in lines.iter().skip(scroll).zip(inner.top()..inner.bottom()) {
-        line.draw(pen, inner, y);
-    }
+    draw_lines(&lines, scroll, pen, inner);
     close(scroll, total, model, pen, area, inner);
 }
 
@@ -54,35 +54,78 @@ enum Help {
     },
 }
 
-impl Help {
-    fn draw(&self, pen: &mut Pen<'_>, area: Rect, y: u16) {
-        match self {
-            Self::Title(title) => {
-                pen.put(area.x, y, area.width, title, Role::Quiet);
+/// Draws the lines from a scroll offset and returns how many there are.
+fn draw_lines(lines: &[Help], scroll: usize, pen: &mut Pen<'_>, area: Rect) -> usize {
+    let mut place = 0;
+    let texts = area.x + 1 + KEYS + 1 + NAME + 1;
+    // On a narrow screen what a command does stands below its keys.
+    let (texts, below) = if area.right() < texts + 24 {
+        (area.x + 2, 1)
+    } else {
+        (texts, 0)
+    };
+    let room = area.right().saturating_sub(texts);
+    for line in lines {
+        match line {
+            Help::Title(title) => {
+                if let Some(y) = line_of(place, scroll, area) {
+                    pen.put(area.x, y, area.width, title, Role::Accent);
+                }
+                place += 1;
             }
-            Self::Command {
+            Help::Command {
                 keys,
                 name,
                 help,
                 refused,
             } => {
-                let mut x = area.x + 1;
-                let left = |x: u16| area.right().saturating_sub(x);
-                pen.put(x, y, KEYS.min(left(x)), keys, Role::Accent);
-                x += KEYS + 1;
-                pen.put(x, y, NAME.min(left(x)), name, Role::Text);
-                x += NAME + 1;
-                match refused {
-                    Some(why) => {
-                        let text = format!("not now: {why}");
-                        x += pen.put(x, y, left(x), &text, Role::Attention) + 2;
-                        pen.put(x, y, left(x), help, Role::Quiet);
+                if let Some(y) = line_of(place, scroll, area) {
+                    let x = area.x + 1;
+                    pen.put(
+                        x,
+                        y,
+                        KEYS.min(area.width.saturating_sub(1)),
+                        keys,
+                        Role::Accent,
+                    );
+                    let x = x + KEYS + 1;
+                    pen.put(
+                        x,
+                        y,
+                        NAME.min(area.right().saturating_sub(x)),
+                        name,
+                        Role::Text,
+                    );
+                }
+                let mut parts: Vec<(String, Role)> = Vec::new();
+                if let Some(why) = refused {
+                    let text = format!("not now: {why}");
+                    let role = Role::Attention;
+                    parts.extend(
+                        wrap(&text, usize::from(room), pen)
+                            .into_iter()
+                            .map(|t| (t, role)),
+                    );
+                }
+                let role = if refused.is_some() {
+                    Role::Quiet
+                } else {
+                    Role::Text
+                };
+                parts.extend(
+                    wrap(help, usize::from(room), pen)
+                        .into_iter()
+                        .map(|t| (t, role)),
+                );
+                place += below;
+                for (text, role) in &parts {
+                    if let Some(y) = line_of(place, scroll, area) {
+                        pen.put(texts, y, room, text, *role);
                     }
-                    None => {
-                        pen.put(x, y, left(x), help, Role::Text);
-                    }
+                    place += 1;
                 }
             }
         }
     }
+    place
 }

@@ -2,6 +2,7 @@
 
 mod above;
 mod service;
+mod verdict;
 
 use ratatui::layout::Rect;
 
@@ -119,6 +120,15 @@ fn titles(model: &Model, columns: &Columns, pen: &mut Pen<'_>, area: Rect) {
         group = format!("{group} /{}", model.screen.filter);
     }
     pen.put(x + 1, y, name.width, &group, Role::Accent);
+    if model.screen.group == Group::Image {
+        if let Some(span) = columns.running {
+            pen.put(x + span.x, y, span.width, "digest", Role::Quiet);
+            let hosts = span.x + span.width + 2;
+            let room = area.width.saturating_sub(hosts);
+            pen.put(x + hosts, y, room, "hosts", Role::Quiet);
+        }
+        return;
+    }
     let sources = [
         (columns.image, "image"),
         (columns.running, "running"),

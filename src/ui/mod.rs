@@ -76,14 +76,14 @@ fn fleet(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
     if area.width >= WIDE {
         let beside = (area.width * 3 / 10).clamp(36, 60);
         let (left, right) = cut_right(area, beside);
-        list::draw(model, rows, pen, left);
+        // A cell stays free before the line that parts list and detail.
+        list::draw(model, rows, pen, cut_right(left, 1).0);
         detail::beside(model, rows, pen, right);
     } else if model.screen.detail {
-        let below = if area.height < 8 {
-            area.height
-        } else {
-            area.height * 6 / 10
-        };
+        // The selected row stays in sight above its detail.
+        let below = (area.height * 6 / 10)
+            .max(4)
+            .min(area.height.saturating_sub(1));
         let (top, bottom) = cut_bottom(area, below);
         list::draw(model, rows, pen, top);
         detail::below(model, rows, pen, bottom);

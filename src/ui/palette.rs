@@ -14,7 +14,7 @@ use super::theme::{Ground, Role};
 /// Draws the text field and what it finds, near the top.
 pub fn draw(model: &Model, input: &str, chosen: usize, pen: &mut Pen<'_>, screen: Rect) {
     let found = palette_matches(input);
-    let width = screen.width.min(76);
+    let width = if screen.width < 100 { screen.width } else { 90 };
     let rows = u16::try_from(found.len().max(1)).unwrap_or(u16::MAX);
     let height = rows.saturating_add(3).min(screen.height);
     let area = Rect {

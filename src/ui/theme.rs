@@ -30,6 +30,25 @@ pub enum Role {
     Accent,
 }
 
+impl Role {
+    /// All roles, in the order of a theme's table.
+    pub const ALL: [Self; 8] = [
+        Self::Text,
+        Self::Quiet,
+        Self::Border,
+        Self::Header,
+        Self::Good,
+        Self::Attention,
+        Self::Danger,
+        Self::Accent,
+    ];
+}
+
+impl Ground {
+    /// All grounds.
+    pub const ALL: [Self; 4] = [Self::Screen, Self::Header, Self::Selection, Self::Overlay];
+}
+
 /// What a piece of the screen lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ground {

@@ -1,6 +1,7 @@
 //! The whole chain of one verdict: what runs, what the tag names, what was asked and how it ended.
 
 use crate::core::age;
+use crate::core::digest::Digest;
 use crate::core::files::ConfigState;
 use crate::core::remote::{Answer, Examined, Remote, RemoteImage, Route};
 use crate::core::verdict::Verdict;
@@ -37,7 +38,10 @@ fn service_why(model: &Model, service: &ServiceView) -> Explanation {
         service.verdict.word()
     ));
     let host = model.host_index(&key.host).map(|index| &model.hosts[index]);
+    verdict(model, service, &mut out);
+    out.gap();
     runs(model, service, host, &mut out);
+    config(service, &mut out);
     out.gap();
     let remote = service
         .question
@@ -56,6 +60,13 @@ fn service_why(model: &Model, service: &ServiceView) -> Explanation {
         failed(model, remote, &mut out);
     }
     out.gap();
+    let refresh = model.keymap.shown("refresh");
+    out.toned("", format!("{refresh} looks again now"), Tone::Quiet);
+    out
+}
+
+/// Says how it ends, first: the chain below it is for who doubts.
+fn verdict(model: &Model, service: &ServiceView, out: &mut Explanation) {
     out.toned("so", verdict_words(service), Tone::of(service.verdict));
     out.add("", &service.why);
     if let Some(note) = &service.note {
@@ -75,11 +86,6 @@ fn service_why(model: &Model, service: &ServiceView) -> Explanation {
             .collect();
         out.toned("mixed", each.join(" · "), Tone::Attention);
     }
-    config(service, &mut out);
-    out.gap();
-    let refresh = model.keymap.shown("refresh");
-    out.toned("", format!("{refresh} looks again now"), Tone::Quiet);
-    out
 }
 
 fn runs(model: &Model, service: &ServiceView, host: Option<&HostModel>, out: &mut Explanation) {
@@ -221,7 +227,11 @@ fn asked(model: &Model, service: &ServiceView, answer: &Answer, out: &mut Explan
         };
         out.add(
             label,
-            format!("{} {}   {ended}", request.method, request.path),
+            format!(
+                "{} {}   {ended}",
+                request.method,
+                short_digests(&request.path)
+            ),
         );
         label = "";
     }
@@ -276,6 +286,18 @@ fn asked(model: &Model, service: &ServiceView, answer: &Answer, out: &mut Explan
     if let Some(remark) = &answer.remark {
         out.toned("remark", remark, Tone::Attention);
     }
+}
+
+/// Shows digests within a path as people read them.
+fn short_digests(path: &str) -> String {
+    let parts: Vec<&str> = path
+        .split('/')
+        .map(|part| match part.parse::<Digest>() {
+            Ok(_) => part.get(.."sha256:".len() + 12).unwrap_or(part),
+            Err(_) => part,
+        })
+        .collect();
+    parts.join("/")
 }
 
 fn failed(model: &Model, remote: &Remote, out: &mut Explanation) {

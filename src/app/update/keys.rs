@@ -11,7 +11,7 @@ use super::super::keys::{Code, Key};
 use super::super::mode::Mode;
 use super::super::model::{Link, Model};
 use super::super::rows::{self, Place, Rows};
-use super::super::screen::{Notice, Overlay, RowId};
+use super::super::screen::{Group, Notice, Overlay, RowId};
 use super::{fleet, views};
 
 /// The longest text a field takes.
@@ -133,11 +133,19 @@ pub fn palette_matches(input: &str) -> Vec<&'static Command> {
         let text = text.to_lowercase();
         words.iter().all(|word| text.contains(word.as_str()))
     };
-    let named = COMMANDS.iter().filter(|command| finds(command.id));
-    let told = COMMANDS
+    let first = words.first().map_or("", String::as_str);
+    let rank = |command: &Command| match () {
+        () if command.id.starts_with(first) && finds(command.id) => Some(0),
+        () if finds(command.id) => Some(1),
+        () if finds(command.help) => Some(2),
+        () => None,
+    };
+    let mut found: Vec<(u8, &'static Command)> = COMMANDS
         .iter()
-        .filter(|command| !finds(command.id) && finds(command.help));
-    named.chain(told).collect()
+        .filter_map(|command| Some((rank(command)?, command)))
+        .collect();
+    found.sort_by_key(|(rank, _)| *rank);
+    found.into_iter().map(|(_, command)| command).collect()
 }
 
 /// Runs a command, or says why not.
@@ -275,7 +283,9 @@ fn open(model: &mut Model) {
         return;
     };
     let row = rows.list[index];
-    if matches!(row.place, Place::Service(..) | Place::Across(_)) {
+    // Hosts among what needs attention have nothing below them to unfold.
+    let lone = matches!(row.place, Place::Host(_)) && model.screen.group != Group::Host;
+    if lone || matches!(row.place, Place::Service(..) | Place::Across(_)) {
         model.screen.detail = !model.screen.detail;
     } else {
         fold(model, !row.folded);

@@ -2,14 +2,16 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::explain::{Tone, host_tone, host_word};
+use crate::app::explain::{Tone, host_tone, host_word, verdict_words};
 use crate::app::judge::ServiceView;
 use crate::app::model::{HostModel, Link, Model};
 use crate::app::rows::{Head, Row, service_of};
 use crate::app::screen::Group;
 use crate::core::age;
+use crate::core::failure::HostTrouble;
 use crate::core::inventory::ProjectKind;
 use crate::core::tailnet::PeerPath;
+use crate::core::verdict::Verdict;
 
 use super::super::columns::Columns;
 use super::super::pen::Pen;
@@ -27,38 +29,33 @@ pub fn host(
     line: Rect,
 ) {
     let host = &model.hosts[index];
-    let name_end = name(host.spec.name.as_str(), row, columns, pen, line);
+    let name_end = name(host.spec.name.as_str(), row, columns, 0, pen, line);
     let summary = Summary::of(model.judged[index].services());
     let tone = role_of(host_tone(host));
     let x = line.x + name_end;
     let away = host.failure().is_some() && host.link != Link::Up;
-    let end = line.x
-        + if away || columns.running.is_none() {
-            // The reason and the remedy need the room more than the counts do.
-            let counts = if line.width >= 100 { 24 } else { 0 };
-            line.width.saturating_sub(counts)
-        } else {
-            columns.verdict.x.saturating_sub(1)
-        };
+    // The reason and the remedy need the room more than the counts do.
+    let counts_at = match (away, columns.running.is_some()) {
+        (true, _) if line.width >= 100 => line.width - 23,
+        (true, _) => line.width,
+        (false, true) => columns.verdict.x,
+        (false, false) => (name_end + 11).min(line.width),
+    };
+    let counts_at = line.x + counts_at;
     let mut at = x;
     let mut put = |pen: &mut Pen<'_>, text: &str, role: Role, gap: u16| {
+        let end = counts_at.saturating_sub(1);
         if !text.is_empty() && at < end {
             at += pen.put(at, line.y, end - at, text, role) + gap;
         }
     };
-    put(pen, host_word(host), tone, 1);
     if away {
         reason(model, host, &mut put, pen);
     } else {
+        put(pen, host_word(host), tone, 1);
         facts(host, &mut put, pen);
     }
-    if away && line.width >= 100 {
-        let start = line.x + line.width - 23;
-        counts(&summary, row.folded, pen, start, line);
-    } else if !away {
-        let taken = at.max(line.x + columns.verdict.x);
-        counts(&summary, row.folded, pen, taken, line);
-    }
+    counts(&summary, row.folded, pen, counts_at, line);
 }
 
 /// Writes why a host is away, what to try, and how old what is shown of it is.
@@ -71,23 +68,26 @@ fn reason(
     let Some(failure) = host.failure() else {
         return;
     };
-    let since = host
-        .since
-        .map(|at| {
-            let at = at.to_zoned(model.zone.clone());
-            let today = at.date() == model.now.wall.to_zoned(model.zone.clone()).date();
-            let form = if today { "since %H:%M" } else { "since %d %b" };
-            at.strftime(form).to_string()
-        })
-        .unwrap_or_default();
-    put(pen, &since, Role::Quiet, 2);
-    put(pen, &failure.what, role_of(host_tone(host)), 2);
-    if !failure.remedy.is_empty() {
-        put(pen, &failure.remedy, Role::Accent, 2);
-    }
-    if let Some(seen) = &host.observation {
-        let text = format!("seen {} ago", age::age(model.now.wall, seen.at));
-        put(pen, &text.replace("now ago", "just now"), Role::Quiet, 2);
+    let word = host_word(host);
+    let what = if failure.what.starts_with(word) {
+        failure.what.clone()
+    } else {
+        format!("{word}: {}", failure.what)
+    };
+    put(pen, &what, role_of(host_tone(host)), 2);
+    let seen = host.observation.as_ref().map(|seen| {
+        let age = age::age(model.now.wall, seen.at);
+        format!("seen {age} ago").replace("now ago", "just now")
+    });
+    let seen = seen.unwrap_or_else(|| "never seen".to_owned());
+    let remedy = &failure.remedy;
+    // Of a machine that is off one asks for how long; of one that refuses, what to do.
+    if failure.trouble == HostTrouble::Offline {
+        put(pen, &seen, Role::Quiet, 2);
+        put(pen, remedy, Role::Accent, 2);
+    } else {
+        put(pen, remedy, Role::Accent, 2);
+        put(pen, &seen, Role::Quiet, 2);
     }
 }
 
@@ -133,7 +133,8 @@ pub fn project(
         ProjectKind::None => "no project".to_owned(),
         ProjectKind::Compose | ProjectKind::Swarm => view.name.to_string(),
     };
-    let end = name(&label, row, columns, pen, line);
+    let most = columns.verdict.x.saturating_sub(columns.name.x + 1);
+    let end = name(&label, row, columns, most, pen, line);
     let mut words = Vec::new();
     if view.kind == ProjectKind::Swarm {
         words.push("swarm stack".to_owned());
@@ -164,12 +165,12 @@ pub fn head(
     let services = || head.services.iter().map(|at| service_of(model, *at));
     let count = age::count(head.services.len(), "service");
     if model.screen.group != Group::Image {
-        let end = name(&head.label, row, columns, pen, line);
+        let end = name(&head.label, row, columns, 0, pen, line);
         let room = line.width.saturating_sub(end);
         pen.put(line.x + end, line.y, room, &count, Role::Quiet);
         return;
     }
-    let end = name(&head.label, row, columns, pen, line);
+    let end = name(&head.label, row, columns, 0, pen, line);
     let mut x = line.x + end;
     if let Some(span) = columns.running {
         // What the tag names is the same for all of them where they share a platform.
@@ -201,7 +202,17 @@ pub fn head(
             pen.glyphs.verdict(service.verdict)
         };
         pen.glyph(x, line.y, mark, role);
-        x += 2 + pen.put(x + 2, line.y, width, &text, Role::Text) + 2;
+        x += 2 + pen.put(x + 2, line.y, width, &text, Role::Text) + 1;
+        let word = match (alarm, service.verdict) {
+            (true, _) => service.life(),
+            (false, Verdict::Current) => String::new(),
+            (false, _) => verdict_words(service),
+        };
+        let room = line.right().saturating_sub(x);
+        if !word.is_empty() && pen.width(&word) <= room {
+            x += pen.put(x, line.y, room, &word, role) + 1;
+        }
+        x += 2;
     }
 }
 
@@ -233,7 +244,9 @@ fn places<'a>(
 }
 
 /// Writes fold mark and name; returns where the next text may begin.
-fn name(text: &str, row: &Row, columns: &Columns, pen: &mut Pen<'_>, line: Rect) -> u16 {
+///
+/// A name may go beyond its column, since nothing stands in the columns after it.
+fn name(text: &str, row: &Row, columns: &Columns, most: u16, pen: &mut Pen<'_>, line: Rect) -> u16 {
     let indent = u16::from(row.depth) * 2;
     let span = columns.name;
     let x = line.x + span.x + indent;
@@ -242,12 +255,13 @@ fn name(text: &str, row: &Row, columns: &Columns, pen: &mut Pen<'_>, line: Rect)
     } else {
         pen.glyphs.open
     };
-    let room = span.width.saturating_sub(indent);
+    let room = span.width.max(most).saturating_sub(indent);
     if room > 0 {
         pen.glyph(x, line.y, mark, Role::Quiet);
     }
-    pen.put(x + 2, line.y, room.saturating_sub(2), text, Role::Accent);
-    span.x + span.width + 1
+    let used = pen.put(x + 2, line.y, room.saturating_sub(2), text, Role::Accent);
+    let end = span.x + indent + 2 + used;
+    end.max(span.x + span.width) + 1
 }
 
 /// Writes what is wrong below; where all is well, that is said only of what is folded away.

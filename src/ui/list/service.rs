@@ -3,20 +3,16 @@
 use jiff::Timestamp;
 use ratatui::layout::Rect;
 
-use crate::app::explain::{Tone, verdict_words};
 use crate::app::judge::ServiceView;
 use crate::app::model::Model;
 use crate::app::rows::Row;
 use crate::app::screen::Group;
 use crate::core::age;
-use crate::core::engine::{ContainerState, Health};
-use crate::core::files::ConfigState;
-use crate::core::verdict::Verdict;
 
 use super::super::columns::{Columns, Span};
 use super::super::pen::Pen;
-use super::super::role_of;
 use super::super::theme::Role;
+use super::verdict;
 
 /// Draws the row.
 pub fn draw(
@@ -74,7 +70,7 @@ pub fn draw(
         pen,
         line,
     );
-    let spill = verdict(model, service, columns, pen, line);
+    let spill = verdict::draw(model, service, columns, pull(service).is_none(), pen, line);
     if let Some(span) = columns.pull
         && !spill
     {
@@ -121,107 +117,4 @@ fn built(span: Option<Span>, at: Option<Timestamp>, now: Timestamp, pen: &mut Pe
         let text = at.map_or_else(|| "-".to_owned(), |at| age::age(now, at));
         pen.put_right(line.x + span.x, line.y, span.width, &text, Role::Quiet);
     }
-}
-
-/// Writes the verdict with what stands beside it and tells whether that took the column of the pull, too.
-fn verdict(
-    model: &Model,
-    service: &ServiceView,
-    columns: &Columns,
-    pen: &mut Pen<'_>,
-    line: Rect,
-) -> bool {
-    let span = columns.verdict;
-    let (x, y) = (line.x + span.x, line.y);
-    let tone = role_of(Tone::of(service.verdict));
-    let mut room = span.width;
-    let marks = marks(model, service);
-    let words = verdict_words(service);
-    let whole: u16 = 2
-        + pen.width(&words)
-        + marks
-            .iter()
-            .map(|(mark, _)| pen.width(mark) + 1)
-            .sum::<u16>();
-    let mut spill = false;
-    // A column that would hold a dash lends its place.
-    if let Some(pull_span) = columns.pull
-        && whole > room
-        && pull(service).is_none()
-    {
-        room = pull_span.x + pull_span.width - span.x;
-        spill = true;
-    }
-    let alarm = service.is_unhealthy();
-    let mut used = 0;
-    // Health comes first where only one of both has room.
-    if alarm && service.verdict.is_settled() && whole > room {
-        pen.glyph(x, y, pen.glyphs.alarm, Role::Danger);
-        pen.put(
-            x + 2,
-            y,
-            room.saturating_sub(2),
-            &service.life(),
-            Role::Danger,
-        );
-        return spill;
-    }
-    if room > 0 {
-        pen.glyph(x, y, pen.glyphs.verdict(service.verdict), tone);
-    }
-    used += 2;
-    used += pen.put(x + used, y, room.saturating_sub(used), &words, tone);
-    for (place, (text, role)) in marks.iter().enumerate() {
-        let width = pen.width(text);
-        let last = place + 1 == marks.len();
-        let reserve = if last { 0 } else { 2 };
-        if used + 1 + width + reserve > room && !(last && used + 1 + width <= room) {
-            if used + 2 <= room {
-                let (mark, role) = if alarm && place == 0 {
-                    (pen.glyphs.alarm, Role::Danger)
-                } else {
-                    ('+', Role::Attention)
-                };
-                pen.glyph(x + used + 1, y, mark, role);
-            }
-            break;
-        }
-        used += 1 + pen.put(x + used + 1, y, width, text, *role);
-    }
-    spill
-}
-
-/// Returns what stands beside the verdict, most important first.
-fn marks(model: &Model, service: &ServiceView) -> Vec<(String, Role)> {
-    let mut marks = Vec::new();
-    if service.is_unhealthy() {
-        marks.push((service.life(), Role::Danger));
-    } else if !is_plainly_up(service) {
-        marks.push((service.life(), Role::Quiet));
-    }
-    if let Some((last, at)) = service.last {
-        let text = format!("({}, {})", last.word(), age::age(model.now.wall, at));
-        marks.push((text, Role::Quiet));
-    }
-    if service.verdict == Verdict::Pulled {
-        marks.push(("recreate missing".to_owned(), Role::Quiet));
-    }
-    match service.config {
-        ConfigState::Changed => marks.push(("config changed".to_owned(), Role::Attention)),
-        ConfigState::Unreadable => marks.push(("config unreadable".to_owned(), Role::Attention)),
-        ConfigState::Same | ConfigState::Unknown => {}
-    }
-    if service.mixed {
-        marks.push(("mixed".to_owned(), Role::Attention));
-    }
-    if service.left_overs > 0 {
-        marks.push(("left-over".to_owned(), Role::Attention));
-    }
-    marks
-}
-
-fn is_plainly_up(service: &ServiceView) -> bool {
-    service.containers.iter().all(|container| {
-        container.state == ContainerState::Running && container.health != Health::Starting
-    })
 }

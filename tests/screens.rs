@@ -1,0 +1,106 @@
+//! The screens of a small fleet with every bad day: glyphs and styles, in sizes, themes and profiles.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod screen;
+
+use homelab_tui::demo::Scenario;
+use homelab_tui::ui::glyphs::Glyphs;
+use insta::assert_snapshot;
+use screen::Console;
+
+#[test]
+fn fleet_by_host_large() {
+    assert_snapshot!(Console::fleet(160, 45).styled());
+}
+
+#[test]
+fn fleet_by_host_usual() {
+    assert_snapshot!(Console::fleet(80, 24).keys("j j").styled());
+}
+
+#[test]
+fn fleet_by_host_small() {
+    assert_snapshot!(Console::fleet(40, 15).keys("j j enter").styled());
+}
+
+#[test]
+fn hosts_that_are_away_say_why_and_what_to_do() {
+    assert_snapshot!(Console::fleet(160, 45).keys("G").plain());
+    assert_snapshot!(Console::fleet(80, 24).keys("G").plain());
+}
+
+#[test]
+fn the_other_groupings() {
+    let mut console = Console::fleet(110, 40);
+    for _ in 0..3 {
+        assert_snapshot!(console.keys("v").plain());
+    }
+    assert_snapshot!(Console::fleet(80, 24).keys("v v v j right").styled());
+}
+
+#[test]
+fn themes_and_profiles() {
+    for (theme, glyphs) in [
+        ("dawn", Glyphs::UNICODE),
+        ("plain16", Glyphs::UNICODE),
+        ("console", Glyphs::CONSOLE),
+        ("mono", Glyphs::ASCII),
+    ] {
+        let mut console = Console::fleet(80, 24).looks(theme, glyphs);
+        assert_snapshot!(format!("theme_{theme}"), console.keys("v j j").styled());
+    }
+}
+
+#[test]
+fn why_and_describe() {
+    assert_snapshot!(Console::fleet(110, 32).keys("j j w").styled());
+    assert_snapshot!(Console::fleet(110, 45).keys("j j d").plain());
+    assert_snapshot!(Console::fleet(80, 24).keys("w").plain());
+}
+
+#[test]
+fn help_and_palette() {
+    assert_snapshot!(Console::fleet(110, 45).keys("?").plain());
+    assert_snapshot!(Console::fleet(80, 24).keys(":").types("re").styled());
+}
+
+#[test]
+fn the_filter_owns_its_keys_and_says_when_nothing_matches() {
+    let mut console = Console::fleet(80, 24);
+    console.keys("/").types("quiet q");
+    assert!(!console.driver.model.ending);
+    assert_snapshot!(console.styled());
+    console.keys("enter");
+    assert_snapshot!(console.plain());
+}
+
+#[test]
+fn before_any_answer_the_last_facts_are_shown_aged() {
+    assert_snapshot!(Console::of(&screen::small_fleet(), 110, 24).styled());
+}
+
+#[test]
+fn no_hosts_at_all() {
+    let empty = Scenario::parse("hosts: []").unwrap();
+    assert_snapshot!(Console::of(&empty, 80, 24).plain());
+}
+
+#[test]
+fn a_notice_and_problems_of_the_configuration() {
+    let mut console = Console::fleet(80, 24);
+    console.driver.model.problems =
+        vec!["config.yaml:3:5: hosts[1].adress: no such key".to_owned()];
+    assert_snapshot!(console.keys("e").plain());
+}
+
+#[test]
+fn a_session_that_can_only_look_says_so() {
+    let mut console = Console::fleet(80, 24);
+    console.driver.model.read_only = true;
+    let screen = console.plain();
+    assert!(
+        screen.lines().next().unwrap().contains("read-only"),
+        "{screen}"
+    );
+}
