@@ -25,6 +25,7 @@
 //! | [`image`] | images and indexes made blob by blob |
 //! | [`archive`] | bytes of tar, gzip and zstd |
 //! | [`registry`] | filling a registry and reading what it was asked |
+//! | [`tailnet`] | a tailnet of real tailscaled, where their binaries are at hand |
 
 pub mod archive;
 pub mod host;
@@ -32,6 +33,7 @@ pub mod http;
 pub mod image;
 pub mod lab;
 pub mod registry;
+pub mod tailnet;
 
 pub use host::{Host, Project};
 pub use image::{Image, Index, Layer, Packing};

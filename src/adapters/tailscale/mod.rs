@@ -64,6 +64,8 @@ impl Tailscale {
         let text = match &self.socket {
             Some(socket) => match local_api::status(socket).await {
                 Ok(text) => text.to_vec(),
+                // Nobody listens: the command would find the same, after seconds of trying.
+                Err(error) if is_deserted(&error) => return Err(error),
                 // A socket that this user may not use is no obstacle to the command.
                 Err(error) => match &self.command {
                     Some(command) => self.ask_command(command).await?,
@@ -165,6 +167,13 @@ fn silenced(last: Option<&Tailnet>) -> Tailnet {
     })
 }
 
+fn is_deserted(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+    )
+}
+
 fn find_command(name: &str) -> Option<PathBuf> {
     if name.is_empty() {
         return None;
@@ -177,4 +186,97 @@ fn find_command(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&folders)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use std::sync::{Arc, Mutex};
+
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::{UnixListener, UnixStream};
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::adapters::paths::scratch::Scratch;
+
+    async fn answer(
+        stream: UnixStream,
+        status: Arc<Mutex<String>>,
+        mut push: watch::Receiver<u32>,
+    ) {
+        let mut stream = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(stream.read_line(&mut head).await.unwrap(), 0);
+        }
+        assert!(head.to_lowercase().contains("host: local-tailscaled.sock"));
+        if head.starts_with("GET /localapi/v0/watch-ipn-bus?mask=53250 ") {
+            let begin = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            stream.write_all(begin.as_bytes()).await.unwrap();
+            while push.changed().await.is_ok() {
+                stream.write_all(b"3\r\n{}\n\r\n").await.unwrap();
+            }
+            return;
+        }
+        assert!(head.starts_with("GET /localapi/v0/status "));
+        let body = status.lock().unwrap().clone();
+        let whole = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(whole.as_bytes()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_push_is_followed_by_a_reading_and_silence_is_told() {
+        let scratch = Scratch::create();
+        let socket = scratch.path().join("t.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let state = |word: &str| format!(r#"{{"BackendState":"{word}","HaveNodeKey":true}}"#);
+        let status = Arc::new(Mutex::new(state("Running")));
+        let (push, pushed) = watch::channel(0);
+        let served = status.clone();
+        let server = tokio::spawn(async move {
+            let mut answers = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                answers.spawn(answer(stream, served.clone(), pushed.clone()));
+            }
+        });
+        let tailscale = Tailscale::find(&TailscaleSettings {
+            socket: Some(socket.to_str().unwrap().to_owned()),
+            command: String::new(),
+        })
+        .unwrap();
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let again = Notify::new();
+        let follow = tailscale.follow(&again, |seen| drop(tell.send(seen.own)));
+        let script = async {
+            let mut next = async || timeout(Duration::from_secs(5), told.recv()).await.unwrap();
+            assert_eq!(next().await, Some(Own::Running));
+            *status.lock().unwrap() = state("Stopped");
+            let begun = Instant::now();
+            push.send_replace(1);
+            assert_eq!(next().await, Some(Own::Stopped));
+            assert!(
+                begun.elapsed() < Duration::from_secs(2),
+                "long before the next poll"
+            );
+            server.abort();
+            std::fs::remove_file(&socket).unwrap();
+            assert_eq!(next().await, Some(Own::NotRunning));
+        };
+        tokio::select! {
+            () = follow => unreachable!("it goes on for ever"),
+            () = script => {}
+        }
+    }
+
+    #[test]
+    fn a_machine_without_tailscale_has_no_tailnet() {
+        assert_eq!(find_command(""), None);
+        assert_eq!(find_command("/nowhere/tailscale"), None);
+        assert_eq!(find_command("no-such-command-anywhere"), None);
+        assert!(find_command("sh").is_some());
+    }
 }

@@ -15,6 +15,10 @@ pub fn way(host: &HostModel) -> Vec<Check> {
         |state, detail: String, remedy: &str| check(name, Link::Engine, state, detail, remedy);
     let ssh = |state, detail: String, remedy: &str| check(name, Link::Ssh, state, detail, remedy);
     let mut checks = Vec::new();
+    if let Some(peer) = host.tailnet.peer.as_ref().filter(|peer| peer.is_online()) {
+        let detail = format!("{}, {}", peer.name, peer.words());
+        checks.push(check(name, Link::Tailnet, State::Ok, detail, ""));
+    }
     let Some(failure) = host.failure() else {
         if host.state() == HostState::Up {
             if by_ssh {
@@ -52,6 +56,8 @@ pub fn way(host: &HostModel) -> Vec<Check> {
     let (what, remedy) = (failure.what.clone(), failure.remedy.as_str());
     match failure.trouble {
         HostTrouble::Offline => {
+            // A host that is back a moment ago may still be told as offline; one word at a time.
+            checks.retain(|check| check.link != Link::Tailnet);
             checks.push(check(name, Link::Tailnet, State::Failed, what, remedy));
             checks.push(ssh(State::Unknown, "not tried".to_owned(), ""));
             checks.push(not_reached());

@@ -1,0 +1,235 @@
+//! A tailnet of its own on this machine's loopback: headscale and three tailscaled that the kernel knows nothing of.
+
+use std::{
+    env,
+    fs::{self, File},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::lab::{left_out, unique};
+
+/// The machine on which the console runs.
+pub const OPERATOR: &str = "laptop";
+
+/// A running tailnet, ended when it is dropped.
+pub struct Tailnet {
+    bin: PathBuf,
+    dir: PathBuf,
+    control: Child,
+    url: String,
+    nodes: Vec<(String, Child)>,
+}
+
+impl Tailnet {
+    /// The tailnet with the operator and two servers; `None`, noted as left out, without the binaries.
+    pub fn start() -> Option<Self> {
+        let Some(bin) = env::var_os("TAILNET_BIN").map(PathBuf::from) else {
+            left_out("no tailscaled and headscale are at hand (TAILNET_BIN is not set)");
+            return None;
+        };
+        // Paths of sockets have to be short.
+        let dir = Path::new("/tmp").join(unique("htl-tn"));
+        fs::create_dir(&dir).unwrap();
+        let port = free_port();
+        let url = format!("http://127.0.0.1:{port}");
+        configure(&dir, &url, port);
+        let log = File::create(dir.join("headscale.log")).unwrap();
+        let control = Command::new(bin.join("headscale"))
+            .arg("-c")
+            .arg(dir.join("headscale.yaml"))
+            .arg("serve")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut tailnet = Self {
+            bin,
+            dir,
+            control,
+            url,
+            nodes: Vec::new(),
+        };
+        wait(20, "headscale", || {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+        });
+        tailnet.headscale(&["users", "create", "ops"]);
+        for name in [OPERATOR, "nas", "pi4"] {
+            tailnet.start_node(name);
+        }
+        for name in [OPERATOR, "nas", "pi4"] {
+            let mut key = vec!["preauthkeys", "create", "--user", "1"];
+            if name != OPERATOR {
+                key.extend(["--tags", "tag:server"]);
+            }
+            let key = tailnet.headscale(&key);
+            let key = key.lines().last().unwrap().trim().to_owned();
+            tailnet.log_in(name, &format!("--auth-key={key}"));
+        }
+        wait(20, "the tailnet", || {
+            let peers = tailnet.status(OPERATOR);
+            let peers = peers["Peer"].as_object().cloned().unwrap_or_default();
+            peers.len() == 2 && peers.values().all(|peer| peer["Online"] == true)
+        });
+        Some(tailnet)
+    }
+
+    /// Starts a node's tailscaled, again after it was killed.
+    pub fn start_node(&mut self, name: &str) {
+        let log = File::create(self.dir.join(format!("{name}.log"))).unwrap();
+        let node = Command::new(self.bin.join("tailscaled"))
+            .args(["--tun=userspace-networking", "--port=0"])
+            .arg(format!("--statedir={}", self.dir.join(name).display()))
+            .arg(format!("--socket={}", self.socket(name).display()))
+            .env("TS_NO_LOGS_NO_SUPPORT", "true")
+            .env("TS_DEBUG_USE_DERP_HTTP", "1")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.nodes.push((name.to_owned(), node));
+    }
+
+    /// Kills a node's tailscaled, as a power cut would.
+    pub fn kill_node(&mut self, name: &str) {
+        let place = self.nodes.iter().position(|(node, _)| node == name);
+        let (_, mut node) = self.nodes.remove(place.unwrap());
+        node.kill().unwrap();
+        node.wait().unwrap();
+    }
+
+    pub fn log_in(&self, name: &str, key: &str) {
+        let url = format!("--login-server={}", self.url);
+        let host = format!("--hostname={name}");
+        self.tailscale(name, &["up", &url, &host, "--accept-dns=false", key]);
+    }
+
+    pub fn socket(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.sock"))
+    }
+
+    pub fn command(&self) -> PathBuf {
+        self.bin.join("tailscale")
+    }
+
+    /// Runs the command on a node; must succeed.
+    pub fn tailscale(&self, name: &str, args: &[&str]) -> String {
+        let socket = format!("--socket={}", self.socket(name).display());
+        let mut command = Command::new(self.command());
+        // Just started it may not answer yet.
+        wait(10, "tailscaled's socket", || self.socket(name).exists());
+        done(command.arg(socket).args(args))
+    }
+
+    /// What a node says of the tailnet.
+    pub fn status(&self, name: &str) -> Value {
+        serde_json::from_str(&self.tailscale(name, &["status", "--json"])).unwrap()
+    }
+
+    /// Runs headscale's own command; must succeed.
+    pub fn headscale(&self, args: &[&str]) -> String {
+        let mut command = Command::new(self.bin.join("headscale"));
+        let config = self.dir.join("headscale.yaml");
+        done(command.arg("-c").arg(config).args(args))
+    }
+
+    /// The number under which headscale knows a node.
+    pub fn number(&self, name: &str) -> String {
+        let list: Value =
+            serde_json::from_str(&self.headscale(&["nodes", "list", "-o", "json"])).unwrap();
+        let named = |node: &&Value| node["given_name"] == name;
+        let node = list.as_array().unwrap().iter().find(named);
+        node.unwrap()["id"].to_string()
+    }
+}
+
+impl Drop for Tailnet {
+    fn drop(&mut self) {
+        for (_, node) in &mut self.nodes {
+            drop(node.kill());
+            drop(node.wait());
+        }
+        drop(self.control.kill());
+        drop(self.control.wait());
+        if !thread::panicking() {
+            drop(fs::remove_dir_all(&self.dir));
+        }
+    }
+}
+
+/// Waits at most so many seconds.
+pub fn wait(seconds: u64, what: &str, mut is_so: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(seconds);
+    while !is_so() {
+        assert!(Instant::now() < patience, "waited {seconds} s for {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Leads a port of the loopback to another place, for the life of the process; tells the port.
+///
+/// A tailscaled that the kernel knows nothing of hands what comes for it to the loopback.
+pub fn lead_to(place: &str) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let place = place.to_owned();
+    thread::spawn(move || {
+        for here in listener.incoming().flatten() {
+            let Ok(there) = TcpStream::connect(&place) else {
+                continue;
+            };
+            let back = (there.try_clone().unwrap(), here.try_clone().unwrap());
+            for (mut from, mut to) in [(here, there), back] {
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Write);
+                });
+            }
+        }
+    });
+    port
+}
+
+fn configure(dir: &Path, url: &str, port: u16) {
+    let stun = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let stun = stun.local_addr().unwrap().port();
+    let grpc = free_port();
+    let at = dir.display();
+    let policy = r#"{"tagOwners":{"tag:server":["ops@"]},"acls":[{"action":"accept","src":["*"],"dst":["*:*"]}],
+        "ssh":[{"action":"accept","src":["ops@"],"dst":["tag:server"],"users":["root"]}]}"#;
+    fs::write(dir.join("policy.json"), policy).unwrap();
+    let text = format!(
+        "server_url: {url}\nlisten_addr: 127.0.0.1:{port}\nmetrics_listen_addr: ''\n\
+         grpc_listen_addr: 127.0.0.1:{grpc}\ngrpc_allow_insecure: true\n\
+         noise: {{private_key_path: {at}/noise.key}}\n\
+         prefixes: {{v4: 100.64.0.0/10, v6: 'fd7a:115c:a1e0::/48', allocation: sequential}}\n\
+         derp:\n  server: {{enabled: true, region_id: 999, region_code: lab, region_name: lab, \
+         stun_listen_addr: '127.0.0.1:{stun}', private_key_path: {at}/derp.key, \
+         automatically_add_embedded_derp_region: true}}\n  urls: []\n  paths: []\n  auto_update_enabled: false\n\
+         disable_check_updates: true\n\
+         database: {{type: sqlite, sqlite: {{path: {at}/db.sqlite}}}}\n\
+         dns: {{magic_dns: true, base_domain: lab.test, override_local_dns: false, nameservers: {{global: []}}}}\n\
+         unix_socket: {at}/headscale.sock\nunix_socket_permission: '0700'\n\
+         policy: {{mode: file, path: {at}/policy.json}}\n"
+    );
+    fs::write(dir.join("headscale.yaml"), text).unwrap();
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn done(command: &mut Command) -> String {
+    let output: Output = command.stdin(Stdio::null()).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {err}");
+    String::from_utf8(output.stdout).unwrap()
+}
