@@ -9,6 +9,7 @@ use crate::app::screen::Chosen;
 use crate::core::age::{age, bytes, count};
 use crate::core::candidates::Candidate;
 use crate::core::names::ServiceKey;
+use crate::core::text::clean;
 
 use super::list;
 use super::pen::Pen;
@@ -223,8 +224,10 @@ fn row(candidate: &Candidate, columns: &Columns, now: Timestamp, pen: &mut Pen<'
     x += columns.built;
     if let Some(width) = columns.revision {
         let revision = candidate.revision.as_deref().unwrap_or("-");
-        let short: String = revision.chars().take(usize::from(width - 1)).collect();
-        pen.put(x, y, width, &short, Role::Text);
+        // Cleaned first, as what is shown of a control character is longer than it.
+        let shown = clean(revision);
+        let short: String = shown.chars().take(usize::from(width - 1)).collect();
+        pen.put(x, y, width - 1, &short, Role::Text);
         x += width;
     }
     if let Some(width) = columns.ran {
