@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use homelab_tui::app::commands::{Command, Kind};
-use homelab_tui::app::effect::Effect;
+use homelab_tui::app::effect::{Act, Effect};
 use homelab_tui::app::keys::{Code, Key};
 use homelab_tui::app::mode::{Mode, Observing, Operating};
 use homelab_tui::app::msg::Msg;
 use homelab_tui::app::screen::Overlay;
 use homelab_tui::app::update::palette_matches;
+use homelab_tui::core::rollout::plan::TargetPlan;
 use homelab_tui::demo::Scenario;
 use homelab_tui::demo::driver::Driver;
 
@@ -60,7 +61,7 @@ fn keys() -> impl Iterator<Item = Key> {
 /// Returns the command that the next key will run, if it runs one.
 fn command_of<M: Mode>(driver: &Driver<M>, key: Key) -> Option<&'static Command> {
     match &driver.model.screen.overlay {
-        Overlay::Filter { .. } => None,
+        Overlay::Filter { .. } | Overlay::Plan(_) => None,
         Overlay::Palette { input, chosen } => {
             let found = palette_matches(input);
             let runs = key.code == Code::Enter;
@@ -70,15 +71,26 @@ fn command_of<M: Mode>(driver: &Driver<M>, key: Key) -> Option<&'static Command>
     }
 }
 
-/// Presses all keys and hands each effect to a judge, with the command that caused it.
-fn press_all<M: Mode>(mut judge: impl FnMut(Option<&Command>, &Effect<M>)) -> Driver<M> {
+/// Returns the plan that the screen shows, if it shows one that may run.
+fn shown_plan<M: Mode>(driver: &Driver<M>) -> Option<TargetPlan> {
+    match &driver.model.screen.overlay {
+        Overlay::Plan(dialog) => dialog.startable().cloned(),
+        _ => None,
+    }
+}
+
+/// Presses all keys and hands each effect to a judge, with the command that caused it and the plan that was shown.
+fn press_all<M: Mode>(
+    mut judge: impl FnMut(Option<&Command>, Option<&TargetPlan>, &Effect<M>),
+) -> Driver<M> {
     let start = "2026-09-05T14:02:10Z".parse().unwrap();
     let mut driver: Driver<M> = Driver::started(&Scenario::fleet(), start);
     driver.settle(Duration::from_secs(20));
     for (number, key) in keys().enumerate() {
         let command = command_of(&driver, key);
+        let plan = shown_plan(&driver);
         for effect in driver.tell(Msg::Key(key)) {
-            judge(command, &effect);
+            judge(command, plan.as_ref(), &effect);
         }
         // Whoever leaves comes back, so that the keys after a `q` mean something.
         driver.model.ending = false;
@@ -92,7 +104,7 @@ fn press_all<M: Mode>(mut judge: impl FnMut(Option<&Command>, &Effect<M>)) -> Dr
 #[test]
 fn an_observing_session_has_no_value_for_an_act() {
     let mut effects = 0;
-    let driver = press_all::<Observing>(|_, effect| {
+    let driver = press_all::<Observing>(|_, _, effect| {
         effects += 1;
         match effect {
             // There is nothing to match here: the type has no values.
@@ -107,9 +119,14 @@ fn an_observing_session_has_no_value_for_an_act() {
 #[test]
 fn an_operating_session_acts_only_through_commands_marked_as_changes() {
     let mut acts = 0;
-    press_all::<Operating>(|command, effect| {
+    press_all::<Operating>(|command, shown, effect| {
         if let Effect::Act(act) = effect {
             acts += 1;
+            if let Act::Start(plan) = act {
+                // A job starts by the plan on the screen and no other.
+                assert_eq!(shown, Some(&**plan), "started without being shown");
+                return;
+            }
             let kind = command.map(|command| command.kind);
             assert_eq!(kind, Some(Kind::Change), "{act:?} by {command:?}");
         }

@@ -1,8 +1,10 @@
 //! The table of commands: dispatch, footer, help, palette and the README read these rows and nothing else.
 
 use crate::core::candidates::Candidate;
+use crate::core::inventory::ProjectKind;
 use crate::core::names::ServiceKey;
 
+use super::jobs;
 use super::judge::ServiceView;
 use super::model::Model;
 use super::rows;
@@ -64,6 +66,12 @@ pub enum Run {
     Fleet,
     Layers,
     Tags,
+    Pull,
+    Recreate,
+    Update,
+    Rollback,
+    Pin,
+    Cancel,
     Shell,
     Suspend,
     Quit,
@@ -282,6 +290,66 @@ pub const COMMANDS: &[Command] = &[
         run: Run::Tags,
     },
     Command {
+        id: "update",
+        keys: &["u"],
+        label: "update",
+        help: "Plan an update: pull, recreate if the image differs, prove it or put the former one back.",
+        kind: Kind::Change,
+        footer: 9,
+        refuse: needs_target,
+        run: Run::Update,
+    },
+    Command {
+        id: "rollback",
+        keys: &["b"],
+        label: "roll back",
+        help: "Plan the way back to the former image, or to the one selected among the tags.",
+        kind: Kind::Change,
+        footer: 9,
+        refuse: needs_way_back,
+        run: Run::Rollback,
+    },
+    Command {
+        id: "pull",
+        keys: &["p"],
+        label: "pull",
+        help: "Plan a pull: fetch what the tag names and recreate nothing.",
+        kind: Kind::Change,
+        footer: 8,
+        refuse: needs_target,
+        run: Run::Pull,
+    },
+    Command {
+        id: "recreate",
+        keys: &["r"],
+        label: "recreate",
+        help: "Plan a recreation with the image that the host holds.",
+        kind: Kind::Change,
+        footer: 8,
+        refuse: needs_target,
+        run: Run::Recreate,
+    },
+    Command {
+        id: "pin",
+        keys: &["P"],
+        label: "pin/unpin",
+        help: "Plan to hold the service at the image that it runs, or to let it follow its tag again.",
+        kind: Kind::Change,
+        footer: 4,
+        refuse: needs_target,
+        run: Run::Pin,
+    },
+    Command {
+        id: "cancel",
+        keys: &["x"],
+        label: "cancel job",
+        help: "Ask a running job to stop where that is safe.",
+        kind: Kind::Change,
+        footer: 10,
+        refuse: needs_job,
+        run: Run::Cancel,
+    },
+    Command {
         id: "shell",
         keys: &["e"],
         label: "shell",
@@ -360,6 +428,11 @@ pub fn selected_services(model: &Model) -> Vec<ServiceKey> {
     rows::services_below(model, &id)
 }
 
+/// Returns the name of the image that is selected among a service's ways back.
+pub fn chosen_way_back(model: &Model) -> Option<String> {
+    selected_candidate(model)?.name()
+}
+
 fn never(_: &Model) -> Option<String> {
     None
 }
@@ -426,6 +499,61 @@ pub fn source_of(service: &ServiceView) -> Option<&str> {
         .source
         .as_deref()
         .or(service.running.source.as_deref())
+}
+
+/// Says why nothing can be done to the selected service, if so.
+fn needs_target(model: &Model) -> Option<String> {
+    let Some(service) = selected_service(model) else {
+        return Some("select a service first".to_owned());
+    };
+    let host = &model.hosts[model.host_index(&service.key.host)?];
+    if host.spec.read_only {
+        return Some("this host is read-only".to_owned());
+    }
+    if let Some(away) = host.away() {
+        return Some(away);
+    }
+    if host.could_change == Some(false) {
+        return Some("the way to this host lets nothing be changed".to_owned());
+    }
+    match service.kind {
+        ProjectKind::Compose => {}
+        ProjectKind::Swarm => return Some("swarm services are only watched for now".to_owned()),
+        ProjectKind::None => {
+            return Some("a plain container has no compose files to recreate it from".to_owned());
+        }
+    }
+    let job = model
+        .jobs
+        .iter()
+        .find(|job| job.runs() && job.target == service.key)?;
+    Some(format!("job {} is at work on it", job.id))
+}
+
+fn needs_way_back(model: &Model) -> Option<String> {
+    if let Some(why) = needs_target(model) {
+        return Some(why);
+    }
+    let chosen = selected_candidate(model)?;
+    if chosen.running {
+        return Some("this image runs now".to_owned());
+    }
+    chosen
+        .name()
+        .is_none()
+        .then(|| "this image has no name to go back by".to_owned())
+}
+
+fn needs_job(model: &Model) -> Option<String> {
+    let service = selected_service(model).map(|service| &service.key);
+    match jobs::running(model, service) {
+        Some(job) if job.cancelled => Some("the job was asked to stop already".to_owned()),
+        Some(_) => None,
+        None if model.jobs.iter().any(jobs::Job::runs) => {
+            Some("select the service whose job it is".to_owned())
+        }
+        None => Some("no job runs".to_owned()),
+    }
 }
 
 fn needs_running_container(model: &Model) -> Option<String> {

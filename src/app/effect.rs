@@ -4,8 +4,10 @@ use crate::core::files::Recipe;
 use crate::core::image::{ImageRef, Repository};
 use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
 use crate::core::remote::{Question, Route};
+use crate::core::rollout::plan::TargetPlan;
 use crate::core::watch::Scope;
 
+use super::jobs::PlanWish;
 use super::mode::Mode;
 use super::preview::{ImageKey, RepositoryKey};
 
@@ -60,6 +62,8 @@ pub enum Look {
         /// Whether the answer holds for ever.
         keep: bool,
     },
+    /// Gathers what a plan needs and makes it; nothing is changed.
+    Plan(PlanWish),
 }
 
 /// Ways of changing.
@@ -70,6 +74,10 @@ pub enum Act {
         service: ServiceKey,
         container: ContainerId,
     },
+    /// Starts a job by the plan that was shown.
+    Start(Box<TargetPlan>),
+    /// Asks a job to stop where that is safe.
+    Cancel { target: ServiceKey, job: String },
 }
 
 /// What concerns the console's own machine only.

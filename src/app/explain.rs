@@ -4,6 +4,7 @@
 
 mod brief;
 mod describe;
+pub mod plan;
 mod why;
 
 use crate::core::age;

@@ -5,6 +5,7 @@
 pub mod commands;
 pub mod effect;
 pub mod explain;
+pub mod jobs;
 pub mod judge;
 pub mod keymap;
 pub mod keys;

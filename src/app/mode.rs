@@ -18,6 +18,9 @@ pub trait Mode: Debug + Clone + Send + Sync + 'static {
 
     /// Turns a wish into something that can be done, or says why it cannot.
     fn permit(act: Act) -> Result<Self::Act, ReadOnly>;
+
+    /// Returns the wish behind something that can be done.
+    fn wish(act: &Self::Act) -> &Act;
 }
 
 /// The refusal of a session that can only look.
@@ -41,6 +44,10 @@ impl Mode for Observing {
     fn permit(_: Act) -> Result<Infallible, ReadOnly> {
         Err(ReadOnly)
     }
+
+    fn wish(act: &Infallible) -> &Act {
+        match *act {}
+    }
 }
 
 impl Mode for Operating {
@@ -50,5 +57,9 @@ impl Mode for Operating {
 
     fn permit(act: Act) -> Result<Act, ReadOnly> {
         Ok(act)
+    }
+
+    fn wish(act: &Act) -> &Act {
+        act
     }
 }

@@ -18,6 +18,7 @@ use crate::core::settings::Settings;
 use crate::core::verdict::Verdict;
 use crate::core::watch::Scope;
 
+use super::jobs::Job;
 use super::judge::{HostView, ServiceView};
 use super::keymap::Keymap;
 use super::msg::Now;
@@ -40,6 +41,10 @@ pub struct Model {
     /// What is known for looking ahead.
     pub preview: Preview,
     pub tailnet: TailnetModel,
+    /// Jobs that run, and those that ended badly and were not looked at yet.
+    pub jobs: Vec<Job>,
+    /// How many plans were asked for.
+    pub asked: u64,
     pub screen: Screen,
     pub keymap: Keymap,
     /// What is wrong with the configuration, each in one line.
@@ -200,6 +205,8 @@ impl Model {
             judged,
             preview: Preview::default(),
             tailnet: TailnetModel::default(),
+            jobs: Vec::new(),
+            asked: 0,
             screen: Screen::default(),
             keymap,
             problems: Vec::new(),

@@ -10,6 +10,9 @@ use crate::core::image::ImageRef;
 use crate::core::memory::Memory;
 use crate::core::names::{HostName, ProjectName};
 use crate::core::remote::{Answer, QuestionKey, RemoteImage};
+use crate::core::rollout::job::{Progress, StepState};
+use crate::core::rollout::plan::TargetPlan;
+use crate::core::rollout::{Outcome, Step};
 use crate::core::shelf::{Shelf, TagList};
 use crate::core::tailnet::Tailnet;
 use crate::core::watch::EngineEvent;
@@ -91,6 +94,30 @@ pub enum Msg {
         asker: RepositoryKey,
         reference: ImageRef,
         result: Result<TopDigest, RegistryFailure>,
+    },
+    /// The plan that was asked for under this number, or why there is none.
+    Planned {
+        number: u64,
+        result: Result<Box<TargetPlan>, String>,
+    },
+    /// Jobs that have not ended were found on a host.
+    JobsFound {
+        plans: Vec<TargetPlan>,
+    },
+    JobStep {
+        job: String,
+        step: Step,
+        state: StepState,
+        detail: String,
+    },
+    JobProgress {
+        job: String,
+        layers: Vec<Progress>,
+    },
+    JobEnded {
+        job: String,
+        outcome: Outcome,
+        why: String,
     },
     /// Something went wrong on the console's own machine that a person should know.
     Trouble(String),

@@ -8,6 +8,8 @@ use crate::core::digest::{ImageId, TopDigest};
 use crate::core::image::ImageRef;
 use crate::core::names::{HostName, ProjectName, ServiceKey};
 
+use super::jobs::Dialog;
+
 /// The state of the screen; nothing of it is kept in the views.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screen {
@@ -180,6 +182,8 @@ pub enum Overlay {
     Describe {
         scroll: usize,
     },
+    /// A plan that waits for a yes.
+    Plan(Box<Dialog>),
 }
 
 /// A short word to the operator.

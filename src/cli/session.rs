@@ -89,7 +89,12 @@ pub fn console(general: &General, paths: &Paths, output: &mut Output<'_>) -> Res
         }
     };
     match ran {
-        Ok(()) => Ok(Exit::Done),
+        Ok(farewell) => {
+            for line in farewell {
+                output.say(line);
+            }
+            Ok(Exit::Done)
+        }
         Err(error) => {
             output.say(format!("the console ended: {error}"));
             Ok(Exit::Broken)
@@ -277,7 +282,7 @@ async fn demo<M: Mode + Hands<DemoWorld>>(
     keymap: Keymap,
     troubles: Vec<String>,
     (theme, glyphs): (Theme, Glyphs),
-) -> io::Result<()> {
+) -> io::Result<Vec<String>> {
     let clock = Clock::start();
     let (sender, queue) = mpsc::unbounded_channel();
     let scenario = Scenario::fleet();
@@ -302,10 +307,10 @@ async fn live<M: Mode + Hands<Live>>(
     (theme, glyphs): (Theme, Glyphs),
     paths: &Paths,
     operating: Option<mode::Operating>,
-) -> io::Result<()> {
+) -> io::Result<Vec<String>> {
     let clock = Clock::start();
     let (sender, queue) = mpsc::unbounded_channel();
-    let world = Live::new(&settings, paths, sender.clone(), operating);
+    let world = Live::new(&settings, paths, sender.clone(), operating).finding_jobs();
     world.recall();
     tell_troubles(&sender, troubles);
     let mut model = Model::new(settings, keymap, clock.now());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::effect::{Effect, Look};
+use crate::app::effect::{Act, Effect, Look};
 use crate::app::keymap::Keymap;
 use crate::app::keys::Key;
 use crate::app::mode::Mode;
@@ -84,8 +84,10 @@ impl<M: Mode> Driver<M> {
         let now = self.now();
         let effects = update::<M>(&mut self.model, now, msg);
         for effect in &effects {
-            if let Effect::Look(look) = effect {
-                self.look(look);
+            match effect {
+                Effect::Look(look) => self.look(look),
+                Effect::Act(act) => self.act(M::wish(act)),
+                Effect::Console(_) => {}
             }
             self.effects.push((self.now, effect.clone()));
         }
@@ -172,7 +174,14 @@ impl<M: Mode> Driver<M> {
 
     fn look(&mut self, look: &Look) {
         let now = self.now();
-        for (after, message) in self.demo.answer(look, now) {
+        for (after, message) in self.demo.answer(look, &self.model, now) {
+            self.send(after, message);
+        }
+    }
+
+    fn act(&mut self, act: &Act) {
+        let now = self.now();
+        for (after, message) in self.demo.act(act, now) {
             self.send(after, message);
         }
     }

@@ -3,6 +3,7 @@
 //! Invariant: no IO, no clock, no chance. The demo answers looks with messages and says how long each would take;
 //! whoever drives it lets that time pass, for real or not. It does not know how the fleet is drawn.
 
+mod acting;
 mod catalog;
 mod check;
 pub mod driver;
@@ -48,6 +49,8 @@ pub struct Demo {
     registries: Registries,
     hosts: Vec<Host>,
     script: Script,
+    /// How many plans were made.
+    plans: u64,
 }
 
 impl Demo {
@@ -66,6 +69,7 @@ impl Demo {
             script: Script::new(&scenario.script),
             catalog,
             hosts,
+            plans: 0,
         }
     }
 
@@ -131,7 +135,7 @@ impl Demo {
     }
 
     /// Answers a look: each message with the time that it takes from now on.
-    pub fn answer(&mut self, look: &Look, now: Now) -> Vec<(Duration, Msg)> {
+    pub fn answer(&mut self, look: &Look, model: &Model, now: Now) -> Vec<(Duration, Msg)> {
         match look {
             Look::Connect { host } => self.connect(host),
             // The invented machines are not on a tailnet.
@@ -198,6 +202,7 @@ impl Demo {
                 vec![(after, message)]
             }
             Look::Image { key, places } => vec![self.image(key, places)],
+            Look::Plan(wish) => vec![self.plan(wish, model)],
             Look::Tags { route, repository } => vec![self.tags(route, repository, now)],
             Look::Head {
                 asker,

@@ -27,6 +27,16 @@ impl Script {
         }
     }
 
+    /// Lets something more happen, once.
+    pub fn add(&mut self, at: Duration, what: Happening) {
+        let step = StepEntry {
+            at: super::units::Span(at),
+            every: None,
+            what,
+        };
+        self.steps.push((at, step));
+    }
+
     /// Returns when the next step is due.
     pub fn next(&self) -> Option<Duration> {
         self.steps.iter().map(|(at, _)| *at).min()

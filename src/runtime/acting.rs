@@ -11,6 +11,7 @@ use crate::adapters::engine::docker_argv;
 use crate::adapters::hosts::HostSession;
 use crate::adapters::jobs::{gather, run};
 use crate::adapters::registry::Registries;
+use crate::app::jobs::running_image;
 use crate::app::model::{HostModel, Model};
 use crate::core::digest::{ImageId, TopDigest};
 use crate::core::engine::{ImageFacts, Observation};
@@ -23,7 +24,8 @@ use crate::core::rollout::Action;
 use crate::core::rollout::dossier::Dossier;
 use crate::core::rollout::guard::Hidden;
 use crate::core::rollout::make::{self, Goal, Known, Wish};
-use crate::core::rollout::plan::{ImageState, TargetPlan};
+use crate::core::rollout::pin;
+use crate::core::rollout::plan::TargetPlan;
 use crate::core::settings::Settings;
 
 use super::sessions::Sessions;
@@ -37,6 +39,8 @@ pub struct Order {
     pub take_environment: bool,
     pub timeout_seconds: Option<u64>,
     pub by: String,
+    /// Whether a pin is lifted where there is one, in place of pinning.
+    pub toggle_pin: bool,
 }
 
 /// A plan with what its start needs beyond it.
@@ -99,17 +103,12 @@ impl Actor {
             }
             _ => (Dossier::default(), None),
         };
-        let running = ImageState {
-            reference: service.reference.clone(),
-            digest: service.running.digests.first().cloned(),
-            manifest: service.running.manifest.clone().or_else(|| {
-                let same = service.registry.digest.as_ref();
-                let named = same.is_some_and(|top| service.running.digests.contains(top));
-                service.registry.manifest.clone().filter(|_| named)
-            }),
-            image_id: Some(service.running.image_id.clone()),
-            created: service.running.created,
-            revision: service.running.revision.clone(),
+        let running = running_image(service);
+        let pinned = || pin::lift(&dossier.folder, key.service.as_str()).is_ok_and(|p| p.is_some());
+        let action = if order.toggle_pin && pinned() {
+            Action::Unpin
+        } else {
+            action
         };
         let follows = follows(&service.reference, &dossier);
         let asked = self
@@ -459,6 +458,25 @@ impl Actor {
             .place()
             .ok_or("scripts cannot be run on this host")?;
         run::list(place).await.map_err(|error| error.to_string())
+    }
+
+    /// Asks a job to stop where that is safe.
+    ///
+    /// # Errors
+    /// If its host cannot be asked now.
+    pub async fn cancel(
+        &self,
+        operating: &Operating,
+        target: &ServiceKey,
+        job: &str,
+    ) -> Result<(), String> {
+        let session = self.session(target)?;
+        let place = session
+            .place()
+            .ok_or("scripts cannot be run on this host")?;
+        run::cancel(operating, place, job)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     /// Reads the journal of a host.

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::app::effect::{Console, Effect};
+use crate::app::jobs;
 use crate::app::model::Model;
 use crate::app::msg::Msg;
 use crate::app::update;
@@ -47,7 +48,9 @@ pub struct Parts<W> {
 }
 
 /// Runs the console until it is left.
-pub async fn run<M, W>(mut parts: Parts<W>) -> io::Result<()>
+///
+/// Returns what the operator should know of what goes on elsewhere.
+pub async fn run<M, W>(mut parts: Parts<W>) -> io::Result<Vec<String>>
 where
     W: World,
     M: Hands<W>,
@@ -57,7 +60,7 @@ where
     // The terminal is given back before connections are closed, so that leaving feels immediate.
     drop(screen);
     parts.world.close().await;
-    outcome
+    outcome.map(|()| jobs::farewell(&parts.model))
 }
 
 /// Takes message after message until one ends the program.
@@ -168,7 +171,7 @@ where
     let effects: Vec<Effect<M>> = update::update(&mut parts.model, now, msg);
     let mut after = After::GoOn;
     for effect in effects {
-        match world::carry_out(&mut parts.world, effect, now) {
+        match world::carry_out(&mut parts.world, effect, &parts.model) {
             None => {}
             Some(Local::Console(Console::Quit)) => after = After::End,
             Some(Local::Console(Console::Remember)) => parts.world.remember(parts.model.memory()),

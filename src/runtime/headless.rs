@@ -70,7 +70,7 @@ impl<'a, W: World> Headless<'a, W> {
             let effects: Vec<Effect<Observing>> = update::update(model, self.clock.now(), msg);
             for effect in effects {
                 // A session without a screen has nothing of its own to do.
-                let _ = world::carry_out(self.world, effect, self.clock.now());
+                let _ = world::carry_out(self.world, effect, model);
             }
             if model.is_settled() || Instant::now() >= self.deadline {
                 break;

@@ -17,6 +17,7 @@ use crate::adapters::tailscale::Tailscale;
 use crate::adapters::tailscale::road::Road;
 use crate::app::effect::{Act, Look};
 use crate::app::mode::Operating;
+use crate::app::model::Model;
 use crate::app::msg::{Msg, Now};
 use crate::core::failure::{HostFailure, HostTrouble};
 use crate::core::files::FilesState;
@@ -26,6 +27,7 @@ use crate::core::names::HostName;
 use crate::core::settings::Settings;
 
 use super::acting::Actor;
+use super::jobs::Jobs;
 use super::sessions::Sessions;
 use super::world::{Foreground, Hands as CanAct, Queue, World};
 
@@ -44,6 +46,9 @@ pub struct Live {
     ahead: Ahead,
     memory: Option<MemoryFile>,
     operating: Option<Arc<mode::Operating>>,
+    jobs: Jobs,
+    /// Whether jobs that run on a host are looked for.
+    finds_jobs: bool,
 }
 
 impl Live {
@@ -68,9 +73,17 @@ impl Live {
         let registries = Registries::new(options);
         let road = Tailscale::find(&settings.tailscale).map(Road::new);
         let shelves = Shelves::in_folder(cache.as_deref());
+        let shared = Arc::new(settings.clone());
+        let actor = Actor {
+            settings: shared.clone(),
+            sessions: sessions.clone(),
+            registries: registries.clone(),
+        };
         Self {
+            finds_jobs: false,
+            jobs: Jobs::new(actor, queue.clone(), paths.state.clone()),
             ahead: Ahead::new(registries.clone(), shelves),
-            settings: Arc::new(settings.clone()),
+            settings: shared,
             queue,
             hosts: Arc::new(Hosts::new(settings.ssh.clone()).over(road.clone())),
             road,
@@ -79,6 +92,13 @@ impl Live {
             memory: cache.as_deref().map(MemoryFile::in_folder),
             operating: operating.map(Arc::new),
         }
+    }
+
+    /// Has the jobs that run on a host found and followed whenever it is connected.
+    #[must_use]
+    pub fn finding_jobs(mut self) -> Self {
+        self.finds_jobs = true;
+        self
     }
 
     /// Returns what plans and starts jobs over this world's open ways.
@@ -148,6 +168,7 @@ impl Live {
             self.sessions.clone(),
             self.road.clone(),
         );
+        let jobs = self.finds_jobs.then(|| self.jobs.clone());
         tokio::spawn(async move {
             let waits = {
                 let (host, queue) = (host.clone(), queue.clone());
@@ -162,7 +183,7 @@ impl Live {
                         // The path to a peer is chosen once somebody talks to it.
                         road.look_again();
                     }
-                    follow(&host, session, &sessions, &queue).await
+                    follow(&host, session, &sessions, &queue, jobs).await
                 }
                 Err(failure) => failure,
             };
@@ -177,6 +198,7 @@ async fn follow(
     session: HostSession,
     sessions: &Sessions,
     queue: &Queue,
+    jobs: Option<Jobs>,
 ) -> HostFailure {
     sessions.put(host.clone(), session.clone());
     let mut events = session.events();
@@ -185,6 +207,10 @@ async fn follow(
         rtt_ms: u64::try_from(session.rtt().as_millis()).unwrap_or(u64::MAX),
         could_change: session.could_change(),
     });
+    if let Some(jobs) = jobs {
+        let name = host.clone();
+        tokio::spawn(async move { jobs.find(&name).await });
+    }
     let failure = loop {
         let next = tokio::select! {
             next = events.next() => next,
@@ -215,7 +241,7 @@ fn lost() -> HostFailure {
 }
 
 impl World for Live {
-    fn look(&mut self, look: Look, _: Now) {
+    fn look(&mut self, look: Look, model: &Model, _: Now) {
         match look {
             Look::Connect { host } => self.connect(host),
             Look::WatchTailnet => self.watch_tailnet(),
@@ -286,6 +312,7 @@ impl World for Live {
                     let _ = queue.send(Msg::Listed { key, result });
                 });
             }
+            Look::Plan(wish) => self.jobs.plan(wish, model),
             Look::Head {
                 asker,
                 route,
@@ -340,6 +367,14 @@ impl CanAct<Live> for Operating {
                     title: format!("shell in {service}"),
                     argv: session.operator(&operating).shell_command(&container),
                 })
+            }
+            Act::Start(plan) => {
+                world.jobs.start(operating, plan);
+                None
+            }
+            Act::Cancel { target, job } => {
+                world.jobs.cancel(operating, target, job);
+                None
             }
         }
     }

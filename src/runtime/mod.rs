@@ -8,6 +8,7 @@ pub mod clock;
 pub mod console;
 pub mod headless;
 pub mod input;
+pub mod jobs;
 pub mod live;
 mod sessions;
 pub mod terminal;

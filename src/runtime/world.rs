@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::app::effect::{Act, Effect, Look};
 use crate::app::mode::{Mode, Observing, Operating};
+use crate::app::model::Model;
 use crate::app::msg::{Msg, Now};
 use crate::core::memory::Memory;
 use crate::demo::Demo;
@@ -16,7 +18,7 @@ pub type Queue = UnboundedSender<Msg>;
 /// Looks at machines and registries, and answers by messages.
 pub trait World {
     /// Begins to look; the answer comes as a message.
-    fn look(&mut self, look: Look, now: Now);
+    fn look(&mut self, look: Look, model: &Model, now: Now);
 
     /// Writes down what is known, for the next start.
     fn remember(&mut self, memory: Memory);
@@ -49,14 +51,14 @@ impl<W: World> Hands<W> for Observing {
 pub fn carry_out<M: Hands<W>, W: World>(
     world: &mut W,
     effect: Effect<M>,
-    now: Now,
+    model: &Model,
 ) -> Option<super::console::Local> {
     match effect {
         Effect::Look(look) => {
-            world.look(look, now);
+            world.look(look, model, model.now);
             None
         }
-        Effect::Act(act) => M::act(world, act, now).map(super::console::Local::Foreground),
+        Effect::Act(act) => M::act(world, act, model.now).map(super::console::Local::Foreground),
         Effect::Console(console) => Some(super::console::Local::Console(console)),
     }
 }
@@ -65,6 +67,7 @@ pub fn carry_out<M: Hands<W>, W: World>(
 pub struct DemoWorld {
     demo: Arc<Mutex<Demo>>,
     queue: Queue,
+    changed: Arc<Notify>,
 }
 
 impl DemoWorld {
@@ -73,14 +76,23 @@ impl DemoWorld {
         // A closed queue means that the program ends.
         let _ = queue.send(Msg::Restored(Box::new(demo.memory())));
         let demo = Arc::new(Mutex::new(demo));
-        tokio::spawn(happen(Arc::clone(&demo), queue.clone()));
-        Self { demo, queue }
+        let changed = Arc::new(Notify::new());
+        tokio::spawn(happen(
+            Arc::clone(&demo),
+            queue.clone(),
+            Arc::clone(&changed),
+        ));
+        Self {
+            demo,
+            queue,
+            changed,
+        }
     }
 }
 
 impl World for DemoWorld {
-    fn look(&mut self, look: Look, now: Now) {
-        let answers = lock(&self.demo).answer(&look, now);
+    fn look(&mut self, look: Look, model: &Model, now: Now) {
+        let answers = lock(&self.demo).answer(&look, model, now);
         for (delay, msg) in answers {
             send_later(&self.queue, delay, msg);
         }
@@ -92,23 +104,29 @@ impl World for DemoWorld {
 }
 
 impl Hands<DemoWorld> for Operating {
-    fn act(world: &mut DemoWorld, act: Act, _: Now) -> Option<Foreground> {
-        let what = match act {
-            Act::Shell { service, .. } => format!("the demo has no shell in {service}"),
-        };
-        let _ = world.queue.send(Msg::Trouble(what));
+    fn act(world: &mut DemoWorld, act: Act, now: Now) -> Option<Foreground> {
+        let answers = lock(&world.demo).act(&act, now);
+        for (delay, msg) in answers {
+            send_later(&world.queue, delay, msg);
+        }
+        // What was begun happens in its time.
+        world.changed.notify_one();
         None
     }
 }
 
 /// Sends what happens in the demo by itself, each thing in its time.
-async fn happen(demo: Arc<Mutex<Demo>>, queue: Queue) {
+async fn happen(demo: Arc<Mutex<Demo>>, queue: Queue, changed: Arc<Notify>) {
     let start = tokio::time::Instant::now();
     loop {
         let Some(next) = lock(&demo).next_event() else {
-            return;
+            changed.notified().await;
+            continue;
         };
-        tokio::time::sleep_until(start + next).await;
+        tokio::select! {
+            () = tokio::time::sleep_until(start + next) => {}
+            () = changed.notified() => continue,
+        }
         let messages = lock(&demo).world_events(next);
         for (_, msg) in messages {
             if queue.send(msg).is_err() {

@@ -11,11 +11,13 @@ mod footer;
 pub mod glyphs;
 mod header;
 mod help;
+mod jobs;
 mod layers;
 mod list;
 mod overlay;
 mod palette;
 mod pen;
+mod plan;
 mod summary;
 mod tags;
 pub mod theme;
@@ -48,6 +50,8 @@ pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut 
     header::draw(model, &mut pen, top);
     let (rest, bottom) = cut_bottom(rest, footer::height(area));
     footer::draw(model, &mut pen, bottom);
+    let (rest, strip) = cut_bottom(rest, jobs::height(model, area));
+    jobs::draw(model, &mut pen, strip);
     body(model, &rows, &mut pen, rest);
     overlay::draw(model, &mut pen, area, rest);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::core::engine::ContainerState;
+use crate::core::rollout::Action;
 use crate::core::watch::Scope;
 
 use super::super::commands::{self, COMMANDS, Command, Kind, Run};
@@ -12,7 +13,7 @@ use super::super::mode::Mode;
 use super::super::model::{Link, Model};
 use super::super::rows::{self, Place, Rows};
 use super::super::screen::{Group, Notice, Overlay, RowId};
-use super::{fleet, views};
+use super::{acting, fleet, views};
 
 /// The longest text a field takes.
 const LONGEST_TEXT: usize = 200;
@@ -24,6 +25,8 @@ pub fn press<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>)
     match &model.screen.overlay {
         Overlay::Filter { .. } => filter_key(model, key, effects),
         Overlay::Palette { .. } => palette_key(model, key, effects),
+        Overlay::Plan(_) if is_interrupt(key) => quit(model, effects),
+        Overlay::Plan(_) => acting::dialog_key(model, key, effects),
         Overlay::None | Overlay::Help { .. } | Overlay::Why { .. } | Overlay::Describe { .. } => {
             if let Some(command) = model.keymap.command(key) {
                 run(model, command, effects);
@@ -48,7 +51,16 @@ pub fn paste(model: &mut Model, text: &str) {
                 add(input, c);
             }
         }
-        Overlay::None | Overlay::Help { .. } | Overlay::Why { .. } | Overlay::Describe { .. } => {}
+        Overlay::Plan(dialog) if dialog.name_wanted().is_some() => {
+            for c in typed {
+                add(&mut dialog.typed, c);
+            }
+        }
+        Overlay::None
+        | Overlay::Help { .. }
+        | Overlay::Why { .. }
+        | Overlay::Describe { .. }
+        | Overlay::Plan(_) => {}
     }
 }
 
@@ -61,7 +73,8 @@ pub fn notice(model: &mut Model, text: String) {
     model.dirty = true;
 }
 
-fn add(text: &mut String, c: char) {
+/// Adds what was typed to a field, within reason.
+pub fn add(text: &mut String, c: char) {
     if text.chars().count() < LONGEST_TEXT {
         text.push(c);
     }
@@ -212,6 +225,12 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
             }
         }
         Run::Fleet | Run::Layers | Run::Tags => views::run(model, command.run, effects),
+        Run::Pull => acting::ask(model, Action::Pull, effects),
+        Run::Recreate => acting::ask(model, Action::Recreate, effects),
+        Run::Update => acting::ask(model, Action::Update, effects),
+        Run::Rollback => acting::ask(model, Action::Rollback, effects),
+        Run::Pin => acting::ask(model, Action::Pin, effects),
+        Run::Cancel => acting::cancel(model, effects),
         Run::Shell => shell(model, effects),
         Run::Suspend => effects.push(Effect::Console(Console::Suspend)),
         Run::Quit => quit(model, effects),
@@ -248,6 +267,11 @@ fn scroll_overlay(model: &mut Model, run: Run) -> bool {
         _ => {}
     }
     true
+}
+
+/// Returns how many lines a page has, about.
+pub fn page_lines(model: &Model) -> usize {
+    usize::try_from(page(model)).unwrap_or(1)
 }
 
 /// Returns how many rows a page has, about.
@@ -300,6 +324,9 @@ fn back(model: &mut Model) {
     } else if !model.screen.filter.is_empty() {
         keep_selected(model);
         model.screen.filter.clear();
+    } else {
+        // What ended badly was seen.
+        model.jobs.retain(super::super::jobs::Job::runs);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Messages come in one order; effects go out as values. Nothing here awaits or reads a clock.
 
+mod acting;
 mod fleet;
 mod keys;
 mod preview;
@@ -36,6 +37,16 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
             model.screen.height = height;
             model.dirty = true;
         }
+        Msg::Planned { number, result } => acting::planned(model, number, result),
+        Msg::JobsFound { plans } => acting::found(model, plans),
+        Msg::JobStep {
+            job,
+            step,
+            state,
+            detail,
+        } => acting::stepped(model, &job, step, state, detail),
+        Msg::JobProgress { job, layers } => acting::progressed(model, &job, layers),
+        Msg::JobEnded { job, outcome, why } => acting::ended(model, &job, outcome, why),
         Msg::Trouble(text) => keys::notice(model, text),
         Msg::Terminate => {
             model.ending = true;

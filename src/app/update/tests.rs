@@ -267,6 +267,7 @@ fn changed(id: &str) -> EngineEvent {
     }
 }
 
+mod acting;
 mod hosts;
 mod preview;
 mod registries;

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::super::exit::Exit;
@@ -14,7 +12,6 @@ use super::super::session;
 use super::events::{DoneTarget, Event, PlanLine, PlanTarget, Proof, StartedTarget};
 use super::{ActArguments, confirmed, exit_of, meant, show};
 use crate::adapters::jobs::run::Position;
-use crate::adapters::journal::{self, Journal};
 use crate::adapters::paths::Paths;
 use crate::app::model::Model;
 use crate::core::mode::Operating;
@@ -25,6 +22,7 @@ use crate::core::rollout::plan::TargetPlan;
 use crate::core::rollout::{Action, Outcome};
 use crate::core::settings::Settings;
 use crate::runtime::acting::{Actor, Order, Prepared};
+use crate::runtime::jobs;
 use crate::runtime::world::World;
 
 /// How often a job's files are looked at.
@@ -83,7 +81,7 @@ impl Journey {
                 return Ok(Exit::Usage);
             }
         };
-        let id = identity(&self.order.by, &keys);
+        let id = jobs::identity(&self.order.by, &keys);
         let mut prepared = Vec::new();
         for (index, key) in keys.iter().enumerate() {
             let job = format!("{id}-{index}");
@@ -355,19 +353,7 @@ impl Journey {
         let Some(state) = &self.paths.state else {
             return;
         };
-        let event = journal::Event {
-            at: Timestamp::now(),
-            by: plan.by.clone(),
-            action: plan.action.word().to_owned(),
-            target: plan.target.to_string(),
-            from: Some(plan.from.clone()),
-            to: Some(plan.to.clone()),
-            outcome: outcome.map(|outcome| outcome.word().to_owned()),
-            why: why.map(str::to_owned),
-            reason: plan.reason.clone(),
-            job: Some(plan.job.clone()),
-        };
-        if let Err(error) = Journal::in_folder(state).append(&event) {
+        if let Err(error) = jobs::note(state, plan, outcome, why) {
             output.say(format!("the journal could not be written: {error}"));
         }
     }
@@ -520,18 +506,4 @@ fn in_order(model: &Model, keys: Vec<ServiceKey>) -> Vec<ServiceKey> {
         }));
     }
     ordered
-}
-
-/// Makes an identity that no other plan has: of the moment, the process and what is meant.
-fn identity(by: &str, keys: &[ServiceKey]) -> String {
-    let mut hash = Sha256::new();
-    let now = Timestamp::now();
-    hash.update(format!(
-        "{} {} {by} {keys:?}",
-        now.as_nanosecond(),
-        std::process::id()
-    ));
-    let bytes = hash.finalize();
-    let seconds = now.strftime("%Y%m%d-%H%M%S");
-    format!("{seconds}-{:02x}{:02x}{:02x}", bytes[0], bytes[1], bytes[2])
 }

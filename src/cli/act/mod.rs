@@ -17,6 +17,7 @@ use crate::core::age;
 use crate::core::names::{ServiceKey, Target};
 use crate::core::rollout::{Action, Outcome};
 use crate::runtime::acting::Order;
+use crate::runtime::jobs;
 
 pub use events::{Event, PlanLine};
 
@@ -99,7 +100,8 @@ pub fn run(
         reason: arguments.reason.clone(),
         take_environment: arguments.take_environment,
         timeout_seconds: arguments.timeout.map(|timeout| timeout.as_secs()),
-        by: operator(),
+        by: jobs::operator(),
+        toggle_pin: false,
     };
     let setup = match super::session::prepared(general, paths) {
         Ok(setup) => setup,
@@ -176,17 +178,6 @@ fn meant(model: &Model, targets: &[Target]) -> Result<Vec<ServiceKey>, String> {
         }
     }
     Ok(keys)
-}
-
-/// Says who acts, as the journal and the lock show it.
-fn operator() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    format!(
-        "{}@{}",
-        user.unwrap_or_else(|_| "operator".to_owned()),
-        machine.as_deref().map_or("here", str::trim)
-    )
 }
 
 /// Prints the plan for people.

@@ -118,6 +118,14 @@ impl Candidate {
         host.into_iter().chain(registry).collect()
     }
 
+    /// Returns the name that means this image and no other: its digest, else a tag, else the engine's Id.
+    pub fn name(&self) -> Option<String> {
+        let digest = self.digest.as_ref().map(ToString::to_string);
+        let tag = || self.tags.first().map(ToString::to_string);
+        let id = || self.image_id.as_ref().map(ToString::to_string);
+        digest.or_else(tag).or_else(id)
+    }
+
     /// Tells whether it can still be had, as far as that is known.
     pub fn obtainable(&self) -> Option<bool> {
         if self.on_host {

@@ -106,6 +106,7 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
         patience: patience(wish, known),
         pin: None,
         taken_over: Vec::new(),
+        could_take: Vec::new(),
         warnings: Vec::new(),
         undone_by: dossier.undoers.iter().map(undone_by).collect(),
         undo: String::new(),
@@ -635,6 +636,7 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
         .iter()
         .map(|variable| variable.name.as_str())
         .collect();
+    plan.could_take = names.iter().map(|name| (*name).to_owned()).collect();
     Some(if names.is_empty() {
         format!(
             "a recreate would change more than the image: {}",

@@ -79,6 +79,9 @@ pub struct TargetPlan {
     pub pin: Option<PinPlan>,
     /// Names of variables taken over from the running container; their values are in no plan.
     pub taken_over: Vec<String>,
+    /// Names of variables that could be taken over, where only that would let the plan run.
+    #[serde(default)]
+    pub could_take: Vec<String>,
     pub warnings: Vec<String>,
     /// What would undo the outcome, in words.
     pub undone_by: Vec<String>,
@@ -176,6 +179,7 @@ pub fn sample(action: Action) -> TargetPlan {
         },
         pin: None,
         taken_over: Vec::new(),
+        could_take: Vec::new(),
         warnings: Vec::new(),
         undone_by: Vec::new(),
         undo: String::new(),

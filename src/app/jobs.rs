@@ -1,0 +1,229 @@
+//! Plans that are shown and jobs that run, as the console knows them.
+//!
+//! It holds no values of variables and no way to a host: what it knows may be drawn and written down.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::core::names::{HostName, ServiceKey};
+use crate::core::rollout::job::{Progress, StepState};
+use crate::core::rollout::plan::{ImageState, TargetPlan};
+use crate::core::rollout::{Action, Outcome, Step};
+
+use super::judge::ServiceView;
+use super::model::Model;
+
+/// How many layers of one job are counted; what a host says has no end otherwise.
+const LAYERS: usize = 512;
+
+/// What an operator wants to see the plan of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanWish {
+    /// Tells the answer to this wish from the answer to an earlier one.
+    pub number: u64,
+    pub target: ServiceKey,
+    pub action: Action,
+    /// Where to, for a rollback: a tag or a digest; else the former image.
+    pub to: Option<String>,
+    /// Whether variables are taken over from the running container.
+    pub take_environment: bool,
+    /// Whether a pin is lifted where there is one.
+    pub toggle_pin: bool,
+}
+
+/// A plan that is shown, and what was typed at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialog {
+    pub wish: PlanWish,
+    pub stage: Stage,
+    /// Whether the service's name has to be typed.
+    pub protected: bool,
+    pub typed: String,
+    /// Whether the job's script is shown in place of the plan.
+    pub script: bool,
+    pub scroll: usize,
+}
+
+/// How far the plan is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// The host is being asked.
+    Looking,
+    /// There is no plan, and why.
+    Failed(String),
+    /// This is what would run; perhaps it says why it may not.
+    Ready(Box<TargetPlan>),
+}
+
+impl Dialog {
+    /// Opens without a plan.
+    pub fn new(wish: PlanWish) -> Self {
+        Self {
+            wish,
+            stage: Stage::Looking,
+            protected: false,
+            typed: String::new(),
+            script: false,
+            scroll: 0,
+        }
+    }
+
+    /// Returns the plan, whether it may run or not.
+    pub fn plan(&self) -> Option<&TargetPlan> {
+        match &self.stage {
+            Stage::Ready(plan) => Some(plan),
+            Stage::Looking | Stage::Failed(_) => None,
+        }
+    }
+
+    /// Returns the plan if it may run.
+    pub fn startable(&self) -> Option<&TargetPlan> {
+        self.plan().filter(|plan| plan.blocked.is_none())
+    }
+
+    /// Returns the name that has to be typed, if one has to be.
+    pub fn name_wanted(&self) -> Option<&str> {
+        let plan = self.startable().filter(|_| self.protected)?;
+        Some(plan.target.service.as_str())
+    }
+
+    /// Tells whether variables could be taken over to make the plan possible.
+    pub fn offers_variables(&self) -> bool {
+        !self.wish.take_environment
+            && self
+                .plan()
+                .is_some_and(|plan| plan.blocked.is_some() && !plan.could_take.is_empty())
+    }
+
+    /// Returns the action that the plan has, which may be another than the one asked for.
+    pub fn action(&self) -> Action {
+        self.plan().map_or(self.wish.action, |plan| plan.action)
+    }
+}
+
+/// A job on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    pub id: String,
+    pub target: ServiceKey,
+    pub action: Action,
+    /// Who asked for it.
+    pub by: String,
+    /// What is to be fetched in all, where that is known.
+    pub fetch_bytes: Option<u64>,
+    pub began: Timestamp,
+    /// The step it was last heard to be at.
+    pub step: Option<(Step, StepState)>,
+    pub detail: String,
+    /// By layer, what was fetched.
+    layers: BTreeMap<String, u64>,
+    /// Whether it was asked to stop.
+    pub cancelled: bool,
+    pub ended: Option<(Outcome, String)>,
+}
+
+impl Job {
+    /// Takes up a job that was started, or found.
+    pub fn of(plan: &TargetPlan, began: Timestamp) -> Self {
+        Self {
+            id: plan.job.clone(),
+            target: plan.target.clone(),
+            action: plan.action,
+            by: plan.by.clone(),
+            fetch_bytes: plan.fetch_bytes.filter(|bytes| *bytes > 0),
+            began,
+            step: None,
+            detail: String::new(),
+            layers: BTreeMap::new(),
+            cancelled: false,
+            ended: None,
+        }
+    }
+
+    /// Tells whether it goes on, as far as is known.
+    pub fn runs(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// Counts what was fetched.
+    pub fn count(&mut self, progress: Progress) {
+        let known = self.layers.contains_key(&progress.layer);
+        if known || self.layers.len() < LAYERS {
+            let bytes = self.layers.entry(progress.layer).or_default();
+            *bytes = progress.current.max(*bytes);
+        }
+    }
+
+    /// Returns what was fetched so far.
+    pub fn fetched(&self) -> u64 {
+        self.layers
+            .values()
+            .fold(0, |sum, bytes| sum.saturating_add(*bytes))
+    }
+
+    /// Says what it does now, in one or two words.
+    pub fn word(&self) -> &'static str {
+        match (&self.ended, self.step) {
+            (Some((outcome, _)), _) => outcome.word(),
+            (None, None) => "starting",
+            (None, Some((Step::Keep, _))) => "keeping",
+            (None, Some((Step::Pull, _))) => "pulling",
+            (None, Some((Step::Recreate, _))) => "recreating",
+            (None, Some((Step::Wait, _))) => "waiting",
+            (None, Some((Step::Prove, _))) => "proving",
+            (None, Some((Step::PutBack, _))) => "putting back",
+        }
+    }
+
+    /// Says what it is: the action and its target.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.action.word(), self.target)
+    }
+}
+
+/// Says how to hear of the jobs that go on after the console is left.
+pub fn farewell(model: &Model) -> Vec<String> {
+    model
+        .jobs
+        .iter()
+        .filter(|job| job.runs())
+        .map(|job| {
+            format!(
+                "{} goes on on {}: homelab-tui jobs follow {}",
+                job.title(),
+                job.target.host,
+                job.id
+            )
+        })
+        .collect()
+}
+
+/// Returns the running job that is about a service, else the only one there is.
+pub fn running<'a>(model: &'a Model, service: Option<&ServiceKey>) -> Option<&'a Job> {
+    let mut all = model.jobs.iter().filter(|job| job.runs());
+    let own = all.clone().find(|job| Some(&job.target) == service);
+    own.or_else(|| all.next().filter(|_| all.next().is_none()))
+}
+
+/// Returns how many jobs run on a host.
+pub fn running_on(model: &Model, host: &HostName) -> usize {
+    let here = |job: &&Job| job.runs() && job.target.host == *host;
+    model.jobs.iter().filter(here).count()
+}
+
+/// Returns what a service runs, as plans name it.
+pub fn running_image(service: &ServiceView) -> ImageState {
+    ImageState {
+        reference: service.reference.clone(),
+        digest: service.running.digests.first().cloned(),
+        manifest: service.running.manifest.clone().or_else(|| {
+            let same = service.registry.digest.as_ref();
+            let named = same.is_some_and(|top| service.running.digests.contains(top));
+            service.registry.manifest.clone().filter(|_| named)
+        }),
+        image_id: Some(service.running.image_id.clone()),
+        created: service.running.created,
+        revision: service.running.revision.clone(),
+    }
+}

@@ -1,0 +1,302 @@
+//! The console's plans and jobs in the real world: prepared, recorded, started, followed, found again.
+//!
+//! Values of variables stay here, beside the plan that needs them; the model never has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::adapters::jobs::run::Position;
+use crate::adapters::journal::{Event, Journal};
+use crate::app::jobs::PlanWish;
+use crate::app::keymap::Keymap;
+use crate::app::model::Model;
+use crate::app::msg::Msg;
+use crate::core::mode::Operating;
+use crate::core::names::{HostName, ServiceKey};
+use crate::core::rollout::Outcome;
+use crate::core::rollout::job::{self, Mark};
+use crate::core::rollout::plan::TargetPlan;
+
+use super::acting::{Actor, Order, Prepared};
+use super::world::Queue;
+
+/// How often a job's files are looked at.
+const FOLLOW: Duration = Duration::from_millis(300);
+/// How long a host that cannot be asked is left alone.
+const AWAY: Duration = Duration::from_secs(2);
+/// How often a job may be seen dead and without an end before it is called lost; its last words may be on their way.
+const LAST_WORDS: u32 = 5;
+
+/// What the console knows of its plans and jobs beyond the model.
+#[derive(Clone)]
+pub struct Jobs {
+    actor: Actor,
+    queue: Queue,
+    state: Option<PathBuf>,
+    by: Arc<str>,
+    /// Plans that were shown and may be started, by job; only the newest ones.
+    prepared: Arc<Mutex<BTreeMap<String, Prepared>>>,
+    /// Jobs that are followed, so that none is followed twice.
+    followed: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Jobs {
+    /// Begins without any plan.
+    pub fn new(actor: Actor, queue: Queue, state: Option<PathBuf>) -> Self {
+        Self {
+            actor,
+            queue,
+            state,
+            by: operator().into(),
+            prepared: Arc::default(),
+            followed: Arc::default(),
+        }
+    }
+
+    /// Makes a plan in the background.
+    pub fn plan(&self, wish: PlanWish, model: &Model) {
+        let (own, model) = (self.clone(), about(model, &wish.target));
+        tokio::spawn(async move {
+            let order = Order {
+                to: wish.to.clone(),
+                take_environment: wish.take_environment,
+                toggle_pin: wish.toggle_pin,
+                by: own.by.to_string(),
+                ..Order::default()
+            };
+            let id = identity(&own.by, std::slice::from_ref(&wish.target));
+            let prepared = own
+                .actor
+                .prepare(&model, &wish.target, wish.action, &order, format!("{id}-0"))
+                .await;
+            let result = prepared.map(|prepared| {
+                let plan = Box::new(prepared.plan.clone());
+                let mut kept = lock(&own.prepared);
+                // A plan that was left for another one is never started.
+                kept.clear();
+                kept.insert(plan.job.clone(), prepared);
+                plan
+            });
+            let number = wish.number;
+            let _ = own.queue.send(Msg::Planned { number, result });
+        });
+    }
+
+    /// Records a plan, puts its job on the host and follows it, in the background.
+    pub fn start(&self, operating: Arc<Operating>, plan: Box<TargetPlan>) {
+        let own = self.clone();
+        let prepared = lock(&self.prepared).remove(&plan.job);
+        tokio::spawn(async move {
+            let Some(prepared) = prepared.filter(|prepared| prepared.plan == *plan) else {
+                let why = "the plan is no longer at hand; ask for it again".to_owned();
+                return own.ended(&plan, Outcome::Refused, why);
+            };
+            // The way back is in the journal before the first change.
+            own.note(&plan, None, None).await;
+            if let Err(why) = own.actor.start(&operating, &prepared).await {
+                own.note(&plan, Some(Outcome::Refused), Some(why.clone()))
+                    .await;
+                return own.ended(&plan, Outcome::Refused, why);
+            }
+            own.follow(*plan, true).await;
+        });
+    }
+
+    /// Asks a job to stop, in the background.
+    pub fn cancel(&self, operating: Arc<Operating>, target: ServiceKey, job: String) {
+        let own = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = own.actor.cancel(&operating, &target, &job).await {
+                let text = format!("job {job} could not be asked to stop: {error}");
+                let _ = own.queue.send(Msg::Trouble(text));
+            }
+        });
+    }
+
+    /// Finds the jobs of a host that have not ended and follows them.
+    pub async fn find(&self, host: &HostName) {
+        // A host without a shell has no jobs of ours; one that cannot be asked now is asked when it is back.
+        let Ok(found) = self.actor.jobs(host).await else {
+            return;
+        };
+        let plans: Vec<TargetPlan> = found
+            .into_iter()
+            .filter(|job| job.ended.is_none() && job.alive)
+            .filter_map(|job| {
+                let mut plan: TargetPlan = serde_json::from_str(&job.plan).ok()?;
+                // Whoever began it may call the host by another name.
+                plan.target.host = host.clone();
+                (plan.job == job.id).then_some(plan)
+            })
+            .filter(|plan| !lock(&self.followed).contains(&plan.job))
+            .collect();
+        if plans.is_empty() {
+            return;
+        }
+        let told = plans.clone();
+        let _ = self.queue.send(Msg::JobsFound { plans: told });
+        for plan in plans {
+            let own = self.clone();
+            tokio::spawn(async move { own.follow(plan, false).await });
+        }
+    }
+
+    /// Follows a job to its end; a host out of reach is waited for, as the job goes on there.
+    async fn follow(&self, plan: TargetPlan, ours: bool) {
+        if !lock(&self.followed).insert(plan.job.clone()) {
+            return;
+        }
+        let (outcome, why) = self.heard(&plan).await;
+        if ours {
+            self.note(&plan, Some(outcome), Some(why.clone())).await;
+        }
+        lock(&self.followed).remove(&plan.job);
+        self.ended(&plan, outcome, why);
+    }
+
+    async fn heard(&self, plan: &TargetPlan) -> (Outcome, String) {
+        let mut position = Position::default();
+        let mut gone = 0;
+        loop {
+            let Ok(news) = self.actor.news(&plan.target, &plan.job, position).await else {
+                tokio::time::sleep(AWAY).await;
+                continue;
+            };
+            position = news.position;
+            let layers: Vec<_> = news.err.iter().filter_map(|l| job::progress(l)).collect();
+            if !layers.is_empty() {
+                let job = plan.job.clone();
+                let _ = self.queue.send(Msg::JobProgress { job, layers });
+            }
+            for mark in news.out.iter().filter_map(|line| job::mark(line)) {
+                match mark {
+                    Mark::Step {
+                        step,
+                        state,
+                        detail,
+                        ..
+                    } => {
+                        let _ = self.queue.send(Msg::JobStep {
+                            job: plan.job.clone(),
+                            step,
+                            state,
+                            detail,
+                        });
+                    }
+                    Mark::End { outcome, why, .. } => return (outcome, why),
+                    Mark::Begin { .. } | Mark::Proof { .. } | Mark::Note(_) => {}
+                }
+            }
+            if news.ended.is_none() && !news.alive {
+                gone += 1;
+                if gone > LAST_WORDS {
+                    let why = "the job is gone without an end; look at what runs".to_owned();
+                    return (Outcome::Halted, why);
+                }
+            }
+            tokio::time::sleep(FOLLOW).await;
+        }
+    }
+
+    fn ended(&self, plan: &TargetPlan, outcome: Outcome, why: String) {
+        let job = plan.job.clone();
+        let _ = self.queue.send(Msg::JobEnded { job, outcome, why });
+    }
+
+    async fn note(&self, plan: &TargetPlan, outcome: Option<Outcome>, why: Option<String>) {
+        let Some(state) = self.state.clone() else {
+            return;
+        };
+        let plan = plan.clone();
+        let written =
+            tokio::task::spawn_blocking(move || note(&state, &plan, outcome, why.as_deref())).await;
+        let error = match written {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let text = format!("the journal could not be written: {error}");
+        let _ = self.queue.send(Msg::Trouble(text));
+    }
+}
+
+/// Appends what is intended, or how it ended, to the operator's journal.
+///
+/// # Errors
+/// If it could not be written.
+pub fn note(
+    state: &Path,
+    plan: &TargetPlan,
+    outcome: Option<Outcome>,
+    why: Option<&str>,
+) -> io::Result<()> {
+    Journal::in_folder(state).append(&Event {
+        at: Timestamp::now(),
+        by: plan.by.clone(),
+        action: plan.action.word().to_owned(),
+        target: plan.target.to_string(),
+        from: Some(plan.from.clone()),
+        to: Some(plan.to.clone()),
+        outcome: outcome.map(|outcome| outcome.word().to_owned()),
+        why: why.map(str::to_owned),
+        reason: plan.reason.clone(),
+        job: Some(plan.job.clone()),
+    })
+}
+
+/// Says who acts, as the journal and the lock show it.
+pub fn operator() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    format!(
+        "{}@{}",
+        user.unwrap_or_else(|_| "operator".to_owned()),
+        machine.as_deref().map_or("here", str::trim)
+    )
+}
+
+/// Makes an identity that no other plan has: of the moment, the process and what is meant.
+pub fn identity(by: &str, keys: &[ServiceKey]) -> String {
+    let mut hash = Sha256::new();
+    let now = Timestamp::now();
+    hash.update(format!(
+        "{} {} {by} {keys:?}",
+        now.as_nanosecond(),
+        std::process::id()
+    ));
+    let bytes = hash.finalize();
+    let seconds = now.strftime("%Y%m%d-%H%M%S");
+    format!("{seconds}-{:02x}{:02x}{:02x}", bytes[0], bytes[1], bytes[2])
+}
+
+/// Returns what is known of one service's host and reference, without the rest of the fleet.
+fn about(model: &Model, target: &ServiceKey) -> Model {
+    let mut settings = model.settings.clone();
+    settings.hosts.retain(|host| host.name == target.host);
+    let mut part = Model::new(settings, Keymap::default(), model.now);
+    let hosts = model.hosts.iter().zip(&model.judged);
+    if let Some((host, judged)) = hosts
+        .into_iter()
+        .find(|(host, _)| host.spec.name == target.host)
+    {
+        part.hosts = vec![host.clone()];
+        part.judged = vec![judged.clone()];
+    }
+    let question = model.service(target).and_then(|own| own.question.clone());
+    if let Some(question) = question
+        && let Some(known) = model.remotes.get(&question)
+    {
+        part.remotes.insert(question, known.clone());
+    }
+    part
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
