@@ -55,7 +55,8 @@ pub fn host(
         put(pen, host_word(host), tone, 1);
         facts(host, &mut put, pen);
     }
-    let line = if away {
+    // What is wrong needs the room more than the sum does; a folded host has room for both.
+    let line = if away || !row.folded {
         line
     } else {
         pull(model.judged[index].fetch_bytes, columns, pen, line)
