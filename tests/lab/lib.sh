@@ -98,7 +98,7 @@ inside() { # HOST COMMAND...
   local pid
   pid=$(live_pid "$LAB_DIR/hosts/$1/init.pid") || die "host $1 is not up"
   shift
-  nsenter -t "$pid" -r -m -u -n -p -- /usr/bin/env -i \
+  nsenter -t "$pid" -r -w -m -u -n -p -- /usr/bin/env -i \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@"
 }
 
