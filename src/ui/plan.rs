@@ -77,7 +77,7 @@ fn answer(dialog: &Dialog, pen: &mut Pen<'_>, area: Rect) {
     let mut x = area.x;
     let mut key = |key: &str, word: &str| {
         let width = area.right().saturating_sub(x);
-        if pen.width(key) + pen.width(word) + 1 <= width {
+        if pen.width(key) + pen.width(word) < width {
             x += pen.put(x, area.y, width, key, Role::Accent) + 1;
             x += pen.put(x, area.y, width, word, Role::Text) + 3;
         }

@@ -80,7 +80,7 @@ pub fn dialog_key<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect
         return;
     };
     match key.code {
-        Code::Esc => return close(model),
+        Code::Esc => close(model),
         Code::Down => dialog.scroll = dialog.scroll.saturating_add(1),
         Code::Up => dialog.scroll = dialog.scroll.saturating_sub(1),
         Code::PageDown => dialog.scroll = dialog.scroll.saturating_add(page),
@@ -88,10 +88,8 @@ pub fn dialog_key<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect
         Code::Tab if dialog.plan().is_some() => turn_script(dialog),
         _ if dialog.name_wanted().is_some() => name_key(model, key, effects),
         Code::Enter | Code::Char('n') => close(model),
-        Code::Char('y') if !key.ctrl && !key.alt => {
-            if dialog.startable().is_some() {
-                start(model, effects);
-            }
+        Code::Char('y') if !key.ctrl && !key.alt && dialog.startable().is_some() => {
+            start(model, effects);
         }
         Code::Char('s') if dialog.plan().is_some() => turn_script(dialog),
         Code::Char('j') => dialog.scroll = dialog.scroll.saturating_add(1),
