@@ -287,9 +287,8 @@ async fn demo<M: Mode + Hands<DemoWorld>>(
     let (sender, queue) = mpsc::unbounded_channel();
     let scenario = Scenario::fleet();
     let world = DemoWorld::new(Demo::new(&scenario, clock.now().wall), sender.clone());
-    tell_troubles(&sender, troubles);
     console::run::<M, DemoWorld>(Parts {
-        model: Model::new(settings, keymap, clock.now()),
+        model: on_screen(settings, keymap, clock, troubles),
         clock,
         world,
         sender,
@@ -312,8 +311,7 @@ async fn live<M: Mode + Hands<Live>>(
     let (sender, queue) = mpsc::unbounded_channel();
     let world = Live::new(&settings, paths, sender.clone(), operating).finding_jobs();
     world.recall();
-    tell_troubles(&sender, troubles);
-    let mut model = Model::new(settings, keymap, clock.now());
+    let mut model = on_screen(settings, keymap, clock, troubles);
     if world.has_tailnet() {
         model.watch_tailnet();
     }
@@ -329,11 +327,16 @@ async fn live<M: Mode + Hands<Live>>(
     .await
 }
 
-fn tell_troubles(sender: &mpsc::UnboundedSender<Msg>, troubles: Vec<String>) {
-    for trouble in troubles {
-        log::note("start", &trouble);
-        let _ = sender.send(Msg::Trouble(trouble));
+/// Begins a model for a screen: times of day are the operator's own, and what is wrong with the configuration stays
+/// on top.
+fn on_screen(settings: Settings, keymap: Keymap, clock: Clock, troubles: Vec<String>) -> Model {
+    for trouble in &troubles {
+        log::note("start", trouble);
     }
+    let mut model = Model::new(settings, keymap, clock.now());
+    model.zone = jiff::tz::TimeZone::system();
+    model.problems = troubles;
+    model
 }
 
 async fn observe(
