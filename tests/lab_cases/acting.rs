@@ -306,7 +306,16 @@ fn c4_variables_of_the_deploying_shell_are_held_and_taken_over() {
     ));
     let environment = || {
         let container = project.container("api");
-        project.host.inspect("container", &container)["Config"]["Env"].clone()
+        let inspect = project.host.inspect("container", &container);
+        // Compose writes them in whatever order.
+        let mut list: Vec<String> = inspect["Config"]["Env"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|pair| pair.as_str().unwrap().to_owned())
+            .collect();
+        list.sort();
+        list
     };
     let before = environment();
     push(&lab, &registry, &repo, "prod", "2026-02-01T00:00:00Z");

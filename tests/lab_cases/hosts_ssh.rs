@@ -195,7 +195,7 @@ fn a16_where_a_host_forwards_nothing_its_engine_is_asked() {
     drop(sshd);
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let service = &document["hosts"][0]["projects"][0]["services"][0];
-    assert_eq!(service["verdict"], "current", "{service:#}");
+    assert_eq!(service["verdict"], "current", "{document:#}");
     assert_eq!(service["registry"]["digest"], digest.as_str());
 }
 
