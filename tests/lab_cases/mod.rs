@@ -9,4 +9,5 @@ mod hosts_files;
 mod hosts_ssh;
 mod hosts_tcp;
 mod is_the_lab;
+mod registries;
 mod watcher;
