@@ -9,5 +9,6 @@ mod hosts_files;
 mod hosts_ssh;
 mod hosts_tcp;
 mod is_the_lab;
+mod registries;
 mod tailnet;
 mod watcher;

@@ -9,6 +9,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -64,6 +65,8 @@ pub struct State {
     pub open_now: usize,
     pub open_most: usize,
     pub connections: usize,
+    /// What each answer waits for, as the way to a registry takes time.
+    pub delay: Duration,
 }
 
 /// A running registry.
@@ -90,6 +93,8 @@ impl StandIn {
             address: listener.local_addr().unwrap(),
             state: Arc::default(),
         };
+        // A moment in which requests can be seen beside each other.
+        this.set().delay = Duration::from_millis(2);
         let state = this.state.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {

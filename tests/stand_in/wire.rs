@@ -55,7 +55,7 @@ async fn requests(
             stream.write_all(words).await.ok()?;
             return None;
         };
-        let reply = {
+        let (reply, delay) = {
             let mut state = state.lock().unwrap();
             state.open_now += 1;
             state.open_most = state.open_most.max(state.open_now);
@@ -73,10 +73,11 @@ async fn requests(
                 body: request.body.clone(),
                 status: reply.status,
             });
-            reply
+            (reply, state.delay)
         };
-        // A moment in which others can be seen beside this one.
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let written = write(&mut stream, &request, &reply).await;
         state.lock().unwrap().open_now -= 1;
         written?;

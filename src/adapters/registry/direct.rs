@@ -1,7 +1,5 @@
 //! The transport from this machine: reqwest, one kept client per registry.
 
-use std::sync::Arc;
-
 use futures_util::future::BoxFuture;
 use reqwest::{Client, redirect};
 use rustls::{ClientConfig, RootCertStore};
@@ -35,9 +33,9 @@ impl Direct {
         }
     }
 
-    fn client(&self, config: Arc<ClientConfig>) -> Result<Client, Broken> {
+    fn client(&self, config: ClientConfig) -> Result<Client, Broken> {
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(ClientConfig::clone(&config))
+            .tls_backend_preconfigured(config)
             .redirect(redirect::Policy::none())
             .referer(false)
             .connect_timeout(self.patience.connect)
@@ -61,7 +59,7 @@ impl Direct {
                 .map_err(|error| Broken::Lost(error.to_string()))?
                 .with_root_certificates(RootCertStore::empty())
                 .with_no_client_auth();
-                self.client(Arc::new(nobody))
+                self.client(nobody)
             })
             .await
     }
@@ -74,7 +72,10 @@ impl Direct {
                     .await
                     .map_err(|error| Broken::Lost(error.to_string()))?
                     .map_err(|why| Broken::Certificate { why, seen: None })?;
-                let client = self.client(trust.config.clone())?;
+                let mut config = ClientConfig::clone(&trust.config);
+                // One connection then carries what would need eight.
+                config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+                let client = self.client(config)?;
                 Ok((client, trust))
             })
             .await

@@ -45,6 +45,8 @@ pub(super) struct Endpoint {
     /// Docker itself takes registries of the loopback without TLS.
     loopback: bool,
     scheme: Mutex<&'static str>,
+    /// Whether it answered over TLS once; from then on nothing is sent to it in clear text.
+    speaks_tls: AtomicBool,
     transport: Box<dyn Transport>,
     /// Whether the host through which it is asked lets no connection through.
     closed: AtomicBool,
@@ -69,6 +71,7 @@ impl Endpoint {
         Self {
             loopback: is_loopback(&registry),
             scheme: Mutex::new(if plain_http { "http" } else { "https" }),
+            speaks_tls: AtomicBool::new(false),
             registry,
             route,
             limits,
@@ -192,8 +195,12 @@ impl Endpoint {
             && self
                 .url("/")
                 .is_some_and(|own| own.origin() == call.url.origin());
+        if own && result.is_ok() {
+            self.speaks_tls.store(true, Ordering::Relaxed);
+        }
+        let may_be_plain = own && self.loopback && !self.speaks_tls.load(Ordering::Relaxed);
         match result {
-            Err(Broken::PlainHttp | Broken::Lost(_)) if self.loopback && own => {
+            Err(Broken::PlainHttp | Broken::Lost(_)) if may_be_plain => {
                 // The setter refuses only schemes of another kind.
                 if call.url.set_scheme("http").is_err() {
                     return Err(Broken::PlainHttp);

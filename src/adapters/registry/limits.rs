@@ -62,7 +62,9 @@ impl Limits {
 
     /// Takes note of a 429 and returns how long to wait.
     pub(super) fn refused(&self, headers: &HeaderMap, words: &str) -> Duration {
+        let quota = quota(headers);
         let mut state = self.state();
+        state.quota = quota.or(state.quota);
         let now = Instant::now();
         // Several requests of one burst are refused together; that counts once.
         if state.pause.as_ref().is_none_or(|pause| pause.until <= now) {
@@ -89,9 +91,7 @@ impl Limits {
         let mut state = self.state();
         state.refusals = 0;
         state.away = None;
-        if quota.is_some() {
-            state.quota = quota;
-        }
+        state.quota = quota.or(state.quota);
     }
 
     /// Returns what the registry last said of its quota.
@@ -175,8 +175,29 @@ fn quota(headers: &HeaderMap) -> Option<Quota> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_header_and_no_words_make_the_readers_panic(
+            text in "[-+0-9.a-zA-Zµ:;,= ]{0,40}",
+            number in "[0-9.]{0,400}",
+        ) {
+            let _ = retry_after_in(&format!("retry-after: {text}"));
+            let _ = retry_after_in(&format!("retry-after: {number}h"));
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                let mut headers = HeaderMap::new();
+                headers.insert(RETRY_AFTER, value.clone());
+                headers.insert("ratelimit-remaining", value.clone());
+                headers.insert("ratelimit-limit", value);
+                let _ = quota(&headers);
+                let limits = Limits::new(1);
+                prop_assert!(limits.refused(&headers, &text) <= LONGEST_PAUSE);
+            }
+        }
+    }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs

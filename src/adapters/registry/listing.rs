@@ -187,7 +187,17 @@ fn is_tag(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_registry_sends_is_read_to_its_end(text in "[<>;, a-z=\"é]{0,80}") {
+            let _ = next_link(&text);
+            prop_assert!(!is_tag(&text) || text.is_ascii());
+        }
+    }
 
     #[test]
     fn the_next_page_is_found_among_links() {

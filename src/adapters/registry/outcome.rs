@@ -2,12 +2,13 @@
 //!
 //! All words of failures are made here. No function here sees a secret.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use super::limits::retry_after;
 use super::transport::{Broken, Reply};
 use crate::core::failure::{RegistryFailure, RegistryTrouble as Trouble};
 use crate::core::image::DOCKER_HUB;
@@ -265,11 +266,13 @@ impl Asked<'_> {
                 ),
             )
         } else if status.is_server_error() {
-            self.failure(
+            let mut failure = self.failure(
                 Trouble::ServerError,
                 &format!("the registry failed ({status}){}", said(&reply.body)),
                 "look at the registry's log",
-            )
+            );
+            failure.retry_after = retry_after(&reply.headers, SystemTime::now()).map(signed);
+            failure
         } else {
             self.failure(
                 Trouble::Lied,

@@ -25,8 +25,17 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// Makes the set-up for a registry; reading the system's roots takes some milliseconds.
+    /// Returns the set-up for a registry; reading the system's roots takes some milliseconds, once.
     pub(super) fn of(spec: Option<&RegistrySpec>) -> Result<Self, String> {
+        static USUAL: OnceLock<Result<Trust, String>> = OnceLock::new();
+        match spec.filter(|spec| spec.ca_file.is_some() || spec.fingerprint.is_some()) {
+            // All registries without a wish of their own share one set of roots in memory.
+            None => USUAL.get_or_init(|| Self::make(None)).clone(),
+            Some(spec) => Self::make(Some(spec)),
+        }
+    }
+
+    fn make(spec: Option<&RegistrySpec>) -> Result<Self, String> {
         let provider = provider();
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(system_roots().iter().cloned());
