@@ -2,11 +2,12 @@
 //!
 //! This is the only place that gathers the facts for a verdict; `core::verdict` alone judges them.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::core::digest::{ImageId, ManifestDigest, TopDigest};
+use crate::core::digest::{Digest, ImageId, ManifestDigest, TopDigest};
 use crate::core::engine::{
     ContainerFacts, ContainerState, Health, ImageFacts, ImageStore, Observation,
 };
@@ -25,6 +26,8 @@ use super::model::{FilesKey, HostModel, Link, Model};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostView {
     pub name: HostName,
+    /// What all pulls that wait on it would fetch together, each blob once.
+    pub fetch_bytes: Option<u64>,
     pub projects: Vec<ProjectView>,
 }
 
@@ -32,6 +35,8 @@ pub struct HostView {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectView {
     pub name: ProjectName,
+    /// What the pulls that wait in it would fetch together, each blob once.
+    pub fetch_bytes: Option<u64>,
     pub kind: ProjectKind,
     pub services: Vec<ServiceView>,
     pub one_offs: usize,
@@ -130,6 +135,7 @@ impl HostView {
     pub fn empty(name: HostName) -> Self {
         Self {
             name,
+            fetch_bytes: None,
             projects: Vec::new(),
         }
     }
@@ -205,21 +211,33 @@ pub fn judge_host(model: &Model, host: &HostModel) -> HostView {
         observation,
         away: host.away(),
         holdings: OnceCell::new(),
+        blobs: RefCell::default(),
     };
+    let mut of_host = BTreeMap::new();
     let projects = inventory::sort(&observation.containers)
         .into_iter()
-        .map(|project| ProjectView {
-            services: project
-                .services
-                .iter()
+        .map(|project| {
+            let services = project.services.iter();
+            let services = services
                 .filter_map(|service| judge.service(&project.name, project.kind, service))
-                .collect(),
-            name: project.name,
-            kind: project.kind,
-            one_offs: project.one_offs,
+                .collect();
+            let blobs = judge.blobs.take();
+            let fetch_bytes = sum(&blobs);
+            of_host.extend(blobs);
+            ProjectView {
+                services,
+                fetch_bytes,
+                name: project.name,
+                kind: project.kind,
+                one_offs: project.one_offs,
+            }
         })
         .collect();
-    HostView { name, projects }
+    HostView {
+        name,
+        projects,
+        fetch_bytes: sum(&of_host),
+    }
 }
 
 /// The facts that are the same for all services of a host.
@@ -230,6 +248,18 @@ struct Judge<'a> {
     away: Option<String>,
     /// What the host holds, gathered once where a download waits.
     holdings: OnceCell<Holdings>,
+    /// What the pulls that wait in the project would fetch; images share layers.
+    blobs: RefCell<Blobs>,
+}
+
+/// Blobs with their sizes.
+type Blobs = BTreeMap<Digest, u64>;
+
+fn sum(blobs: &Blobs) -> Option<u64> {
+    let all = blobs
+        .values()
+        .fold(0, |sum: u64, size| sum.saturating_add(*size));
+    (!blobs.is_empty()).then_some(all)
 }
 
 impl Judge<'_> {
@@ -328,6 +358,10 @@ impl Judge<'_> {
                     )
                 });
                 let prediction = layers::predict(holdings, image);
+                let sizes = prediction.sizes();
+                self.blobs
+                    .borrow_mut()
+                    .extend(sizes.map(|(blob, size)| (blob.clone(), size)));
                 Some((prediction.fetch_bytes, prediction.estimate))
             }
             Verdict::Local | Verdict::Gone | Verdict::Unknown => None,

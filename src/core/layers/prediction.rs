@@ -133,6 +133,16 @@ impl Prediction {
         blobs
     }
 
+    /// Returns the blobs that a pull would fetch with their sizes; some may come twice.
+    pub fn sizes(&self) -> impl Iterator<Item = (&Digest, u64)> {
+        let layers = self.layers.iter();
+        let layers = layers.filter(|layer| layer.state == PartState::Fetch);
+        let config = (self.config.state == PartState::Fetch).then_some(&self.config);
+        layers
+            .map(|layer| (layer.digest.digest(), layer.size))
+            .chain(config.map(|config| (config.digest.digest(), config.size)))
+    }
+
     /// Returns how many layers are on the host already.
     pub fn layers_here(&self) -> usize {
         let here = |layer: &&LayerPart| layer.state == PartState::Present;

@@ -56,7 +56,21 @@ pub fn host(
         counts(&summary, row.folded, pen, start, line);
     } else if !away {
         let taken = at.max(line.x + columns.verdict.x);
+        let line = pull(model.judged[index].fetch_bytes, columns, pen, line);
         counts(&summary, row.folded, pen, taken, line);
+    }
+}
+
+/// Writes what all waiting pulls would fetch together; returns what is left of the line.
+fn pull(bytes: Option<u64>, columns: &Columns, pen: &mut Pen<'_>, line: Rect) -> Rect {
+    let (Some(bytes), Some(span)) = (bytes, columns.pull) else {
+        return line;
+    };
+    let x = line.x + span.x;
+    pen.put_right(x, line.y, span.width, &age::bytes(bytes), Role::Quiet);
+    Rect {
+        width: span.x.saturating_sub(1),
+        ..line
     }
 }
 
@@ -137,6 +151,7 @@ pub fn project(
     }
     let room = columns.verdict.x.saturating_sub(end + 1);
     pen.put(line.x + end, line.y, room, &words.join("  "), Role::Quiet);
+    let line = pull(view.fetch_bytes, columns, pen, line);
     if row.folded {
         let summary = Summary::of(view.services.iter());
         counts(&summary, true, pen, line.x + columns.verdict.x, line);
