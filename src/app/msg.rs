@@ -14,6 +14,7 @@ use crate::core::shelf::{Shelf, TagList};
 use crate::core::watch::EngineEvent;
 
 use super::keys::Key;
+use super::preview::registry::CatalogKey;
 use super::preview::{ImageKey, RepositoryKey};
 
 /// One thing that happened.
@@ -74,6 +75,11 @@ pub enum Msg {
     Shelved {
         key: RepositoryKey,
         shelf: Box<Shelf>,
+    },
+    /// The repositories of a registry, and whether these are all.
+    Cataloged {
+        key: CatalogKey,
+        result: Result<(Vec<Box<str>>, bool), RegistryFailure>,
     },
     Listed {
         key: RepositoryKey,

@@ -196,6 +196,7 @@ impl Demo {
                 vec![(after, message)]
             }
             Look::Image { key, places } => vec![self.image(key, places)],
+            Look::Catalog { route, registry } => vec![self.catalog(route, registry)],
             Look::Tags { route, repository } => vec![self.tags(route, repository, now)],
             Look::Head {
                 asker,

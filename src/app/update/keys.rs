@@ -203,7 +203,9 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
                 effects.push(Effect::Console(Console::Copy(text)));
             }
         }
-        Run::Fleet | Run::Layers | Run::Tags => views::run(model, command.run, effects),
+        Run::Fleet | Run::Layers | Run::Tags | Run::Registry => {
+            views::run(model, command.run, effects)
+        }
         Run::Shell => shell(model, effects),
         Run::Suspend => effects.push(Effect::Console(Console::Suspend)),
         Run::Quit => quit(model, effects),

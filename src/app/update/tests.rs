@@ -271,3 +271,4 @@ mod hosts;
 mod preview;
 mod registries;
 mod screen;
+mod views;
