@@ -9,6 +9,7 @@ use super::shelf::Shelves;
 use crate::core::digest::TopDigest;
 use crate::core::failure::{RegistryFailure, RegistryTrouble};
 use crate::core::image::{ImageRef, Repository};
+use crate::core::names::RegistryHost;
 use crate::core::platform::Platform;
 use crate::core::remote::{RemoteImage, Route};
 use crate::core::shelf::{Shelf, TagList};
@@ -51,6 +52,17 @@ impl Ahead {
             }
         }
         Err(failure)
+    }
+
+    /// Lists the repositories of a registry, and says whether these are all.
+    pub async fn catalog(
+        &self,
+        route: &Route,
+        registry: &RegistryHost,
+    ) -> Result<(Vec<Box<str>>, bool), RegistryFailure> {
+        let listing = self.registries.catalog(route, registry).await?;
+        let names = listing.names.into_iter().map(Into::into).collect();
+        Ok((names, listing.cut.is_none()))
     }
 
     /// Returns what was known of a repository's tags at an earlier time.

@@ -72,6 +72,7 @@ pub enum Run {
     Rollback,
     Pin,
     Cancel,
+    Registry,
     Shell,
     Suspend,
     Quit,
@@ -350,6 +351,16 @@ pub const COMMANDS: &[Command] = &[
         run: Run::Cancel,
     },
     Command {
+        id: "registry",
+        keys: &[],
+        label: "registry",
+        help: "Browse the registry of the selected service: its repositories, what is newest, who runs it.",
+        kind: Kind::Look,
+        footer: 0,
+        refuse: needs_private_registry,
+        run: Run::Registry,
+    },
+    Command {
         id: "shell",
         keys: &["e"],
         label: "shell",
@@ -461,6 +472,28 @@ fn needs_reference(model: &Model) -> Option<String> {
         }
         Some(_) => None,
     }
+}
+
+/// Public registries do not list what they hold.
+fn needs_private_registry(model: &Model) -> Option<String> {
+    let Some(service) = selected_service(model) else {
+        return Some("select a service first".to_owned());
+    };
+    let Some(question) = &service.question else {
+        return Some("its image has no name that a registry knows".to_owned());
+    };
+    let registry = question.reference.repository.registry.as_str();
+    let public = [
+        "docker.io",
+        "ghcr.io",
+        "quay.io",
+        "gcr.io",
+        "registry.gitlab.com",
+        "mcr.microsoft.com",
+    ];
+    public
+        .contains(&registry)
+        .then(|| format!("{registry} does not list its repositories"))
 }
 
 /// Refuses what concerns the list of services while another view is open.

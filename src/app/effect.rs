@@ -2,7 +2,7 @@
 
 use crate::core::files::Recipe;
 use crate::core::image::{ImageRef, Repository};
-use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
+use crate::core::names::{ContainerId, HostName, ProjectName, RegistryHost, ServiceKey};
 use crate::core::remote::{Question, Route};
 use crate::core::rollout::plan::TargetPlan;
 use crate::core::watch::Scope;
@@ -47,6 +47,11 @@ pub enum Look {
     Image {
         key: ImageKey,
         places: Vec<RepositoryKey>,
+    },
+    /// Lists the repositories of a registry.
+    Catalog {
+        route: Route,
+        registry: RegistryHost,
     },
     /// Lists the tags of a repository, first as they were last known.
     Tags {

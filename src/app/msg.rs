@@ -18,6 +18,7 @@ use crate::core::tailnet::Tailnet;
 use crate::core::watch::EngineEvent;
 
 use super::keys::Key;
+use super::preview::registry::CatalogKey;
 use super::preview::{ImageKey, RepositoryKey};
 
 /// One thing that happened.
@@ -85,6 +86,11 @@ pub enum Msg {
     Shelved {
         key: RepositoryKey,
         shelf: Box<Shelf>,
+    },
+    /// The repositories of a registry, and whether these are all.
+    Cataloged {
+        key: CatalogKey,
+        result: Result<(Vec<Box<str>>, bool), RegistryFailure>,
     },
     Listed {
         key: RepositoryKey,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::core::digest::{ImageId, TopDigest};
 use crate::core::image::ImageRef;
-use crate::core::names::{HostName, ProjectName, ServiceKey};
+use crate::core::names::{HostName, ProjectName, RegistryHost, ServiceKey};
 
 use super::jobs::Dialog;
 
@@ -141,6 +141,13 @@ pub enum View {
         /// The selected candidate; where nothing was selected yet it is the running one.
         selected: Option<Chosen>,
     },
+    /// What a registry holds.
+    Registry {
+        registry: RegistryHost,
+        /// The one repository that is asked about; without it all.
+        repository: Option<Box<str>>,
+        selected: usize,
+    },
 }
 
 /// A candidate by what names it, so that it stays selected while its facts arrive.
@@ -155,7 +162,7 @@ impl View {
     /// Returns the service that the view is about.
     pub fn service(&self) -> Option<&ServiceKey> {
         match self {
-            Self::Fleet => None,
+            Self::Fleet | Self::Registry { .. } => None,
             Self::Layers { service, .. } | Self::Tags { service, .. } => Some(service),
         }
     }

@@ -159,6 +159,15 @@ pub enum Command {
     Pin(GoArguments),
     /// Let a service follow its tag again
     Unpin(ActArguments),
+    /// Browse a private registry: repositories, tags, what is newest, who runs it
+    Registry {
+        /// HOST or HOST/REPOSITORY, as references spell it
+        #[arg(value_name = "HOST[/REPOSITORY]")]
+        registry: String,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Try every link from here to a verdict, and say what to do where one is broken
     Doctor {
         /// The host; without it all

@@ -92,6 +92,9 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
         Command::Tags { target, json } => {
             session::ahead(general, &paths, target, Journey::tags, *json, output)
         }
+        Command::Registry { registry, json } => {
+            session::registry(general, &paths, registry, *json, output)
+        }
         Command::Doctor { host, json } => {
             session::doctor(general, &paths, host.as_deref(), *json, output)
         }

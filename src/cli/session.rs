@@ -199,6 +199,22 @@ pub fn discover(
     }
 }
 
+/// Browses a registry and reports it; who runs its images is told by the whole fleet.
+pub fn registry(
+    general: &General,
+    paths: &Paths,
+    registry: &str,
+    json: bool,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failed> {
+    let mut journey = Journey::registry(registry);
+    let way = |_: &(), model: &Model| journey.next(model);
+    match look(general, paths, |_| Ok(()), |(), _| true, way, output) {
+        Ok((model, ())) => ahead::report(&model, json, output),
+        Err(exit) => Ok(exit),
+    }
+}
+
 /// The way of commands that need no more than the fleet.
 fn nowhere<T>(_: &T, _: &Model) -> Result<Option<View>, String> {
     Ok(None)

@@ -8,6 +8,7 @@ use crate::core::digest::{ImageId, TopDigest};
 use crate::core::engine::{ImageFacts, ImageStore};
 use crate::core::failure::RegistryFailure;
 use crate::core::image::{ImageRef, Pointer, Repository};
+use crate::core::names::RegistryHost;
 use crate::core::platform::Platform;
 use crate::core::remote::{RemoteImage, RemoteLayer};
 
@@ -66,6 +67,13 @@ impl Catalog {
     pub fn is_pushed(&self, repository: &Repository) -> bool {
         let image = self.images.get(repository);
         image.is_some_and(|image| !image.entry.made_here)
+    }
+
+    /// Returns the repositories of a registry to which anything was pushed.
+    pub fn repositories(&self, registry: &RegistryHost) -> Vec<Box<str>> {
+        let all = self.images.iter();
+        let pushed = all.filter(|(own, image)| own.registry == *registry && !image.entry.made_here);
+        pushed.map(|(own, _)| own.path.clone()).collect()
     }
 
     /// Returns the tags of the repository in the registry.

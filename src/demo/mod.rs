@@ -203,6 +203,7 @@ impl Demo {
             }
             Look::Image { key, places } => vec![self.image(key, places)],
             Look::Plan(wish) => vec![self.plan(wish, model)],
+            Look::Catalog { route, registry } => vec![self.catalog(route, registry)],
             Look::Tags { route, repository } => vec![self.tags(route, repository, now)],
             Look::Head {
                 asker,

@@ -7,6 +7,7 @@ use crate::app::preview::{ImageKey, RepositoryKey};
 use crate::core::digest::TopDigest;
 use crate::core::failure::{RegistryFailure, RegistryTrouble};
 use crate::core::image::{ImageRef, Repository};
+use crate::core::names::RegistryHost;
 use crate::core::remote::{RemoteImage, Route};
 use crate::core::shelf::TagList;
 
@@ -49,6 +50,20 @@ impl Demo {
                     .remote(repository, &build, platform, self.started_at)
             })
             .ok_or_else(|| absent("the registry does not hold it any more"))
+    }
+
+    /// Lists the repositories of a registry.
+    pub(super) fn catalog(&self, route: &Route, registry: &RegistryHost) -> (Duration, Msg) {
+        let names = self.catalog.repositories(registry);
+        let result = match self.registries.failure(registry) {
+            Some(failure) => Err(failure.clone()),
+            None => Ok((names, true)),
+        };
+        let msg = Msg::Cataloged {
+            key: (route.clone(), registry.clone()),
+            result,
+        };
+        (self.registries.delay(registry), msg)
     }
 
     /// Lists the tags of a repository.

@@ -299,6 +299,14 @@ impl World for Live {
                     let _ = queue.send(Msg::Imaged { key, result });
                 });
             }
+            Look::Catalog { route, registry } => {
+                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
+                tokio::spawn(async move {
+                    let result = ahead.catalog(&route, &registry).await;
+                    let key = (route, registry);
+                    let _ = queue.send(Msg::Cataloged { key, result });
+                });
+            }
             Look::Tags { route, repository } => {
                 let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
                 tokio::spawn(async move {

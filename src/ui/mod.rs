@@ -18,6 +18,7 @@ mod overlay;
 mod palette;
 mod pen;
 mod plan;
+mod registry;
 mod summary;
 mod tags;
 pub mod theme;
@@ -65,6 +66,11 @@ fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
             to,
             selected,
         } => layers::draw(model, service, to.as_ref(), *selected, pen, area),
+        View::Registry {
+            registry,
+            repository,
+            selected,
+        } => registry::draw(model, registry, repository.as_deref(), *selected, pen, area),
         View::Tags { service, selected } => {
             tags::draw(model, service, selected.as_ref(), pen, area);
         }

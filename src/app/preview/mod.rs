@@ -4,6 +4,7 @@
 //! asked for. Nothing here is judged or predicted: that is the core's.
 
 pub mod layers;
+pub mod registry;
 pub mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,12 +28,15 @@ pub struct Preview {
     pub manifests: Manifests,
     pub lookups: BTreeMap<ImageKey, Lookup>,
     pub repositories: BTreeMap<RepositoryKey, RepositoryModel>,
+    pub catalogs: BTreeMap<registry::CatalogKey, registry::CatalogModel>,
     /// What services ran before, as far as it was recorded.
     pub runs: BTreeMap<ServiceKey, Vec<FormerRun>>,
     /// The open list of tags as it was last joined; joining it for each key would be felt.
     pub shown: Option<tags::TagsView>,
     /// Hosts whose open needs have to be worked out again.
     pub due: BTreeSet<HostName>,
+    /// Whether the needs of the view of a registry have to be worked out again.
+    pub registry_due: bool,
     /// Connections over which every image was asked for in detail already.
     pub whole_asked: BTreeSet<(HostName, u64)>,
     /// Hosts whose needs wait until fewer images are on their way.
@@ -98,6 +102,8 @@ impl Preview {
         let looks = self.lookups.values();
         let repositories = self.repositories.values();
         self.due.is_empty()
+            && !self.registry_due
+            && self.catalogs.values().all(|catalog| !catalog.listing)
             && looks.into_iter().all(|lookup| !lookup.is_in_flight())
             && repositories
                 .into_iter()

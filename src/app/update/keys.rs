@@ -224,7 +224,9 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
                 effects.push(Effect::Console(Console::Copy(text)));
             }
         }
-        Run::Fleet | Run::Layers | Run::Tags => views::run(model, command.run, effects),
+        Run::Fleet | Run::Layers | Run::Tags | Run::Registry => {
+            views::run(model, command.run, effects)
+        }
         Run::Pull => acting::ask(model, Action::Pull, effects),
         Run::Recreate => acting::ask(model, Action::Recreate, effects),
         Run::Update => acting::ask(model, Action::Update, effects),

@@ -3,6 +3,7 @@
 //! Messages come in one order; effects go out as values. Nothing here awaits or reads a clock.
 
 mod acting;
+mod catalog;
 mod fleet;
 mod keys;
 mod preview;
@@ -77,6 +78,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         Msg::Resolved { key, result } => fleet::resolved(model, &key, result),
         Msg::Imaged { key, result } => preview::imaged(model, key, result),
         Msg::Shelved { key, shelf } => preview::shelved(model, &key, *shelf),
+        Msg::Cataloged { key, result } => catalog::cataloged(model, &key, result),
         Msg::Listed { key, result } => preview::listed(model, &key, result),
         Msg::Headed {
             asker,
@@ -85,6 +87,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         } => preview::headed(model, &asker, &reference, result),
     }
     preview::run_due(model, &mut effects);
+    catalog::run_due(model, &mut effects);
     schedule::run_due(model, &mut effects);
     effects
 }
@@ -94,7 +97,7 @@ pub fn open(model: &mut Model, view: View) {
     // What is known already is shown at once.
     model.preview.shown = match &view {
         View::Tags { service, .. } => super::preview::tags::view(model, service),
-        View::Layers { .. } | View::Fleet => None,
+        View::Layers { .. } | View::Registry { .. } | View::Fleet => None,
     };
     model.screen.view = view;
     model.dirty = true;

@@ -10,7 +10,7 @@ use crate::core::digest::TopDigest;
 use crate::core::failure::{RegistryFailure, RegistryTrouble};
 use crate::core::image::{ImageRef, Pointer, Repository};
 use crate::core::layers::needed;
-use crate::core::names::{HostName, ServiceKey};
+use crate::core::names::ServiceKey;
 use crate::core::remote::{Answer, Examined, QuestionKey, RemoteImage, Route};
 use crate::core::shelf::{Shelf, TagList};
 use crate::core::tag_family::{Family, families};
@@ -45,6 +45,7 @@ pub fn mark(model: &mut Model, index: usize) {
 
 /// Has the needs of the open view worked out again.
 pub fn mark_view(model: &mut Model) {
+    model.preview.registry_due |= matches!(model.screen.view, View::Registry { .. });
     if let Some(service) = model.screen.view.service() {
         let host = service.host.clone();
         model.preview.due.insert(host);
@@ -106,6 +107,7 @@ pub fn imaged(model: &mut Model, key: ImageKey, result: Result<Box<RemoteImage>,
     }
     let blocked = std::mem::take(&mut preview.blocked);
     preview.due.extend(blocked);
+    preview.registry_due |= matches!(model.screen.view, View::Registry { .. });
     for name in hosts {
         if let Some(index) = model.host_index(&name) {
             fleet::touch(model, index);
@@ -230,7 +232,13 @@ fn want_prediction<M: Mode>(
     };
     let place = (goal.route, goal.reference.repository);
     let Some(image) = goal.image.cloned() else {
-        want_image(model, index, (top, goal.platform), vec![place], effects);
+        want_image(
+            model,
+            Some(index),
+            (top, goal.platform),
+            vec![place],
+            effects,
+        );
         return;
     };
     want_neighbours(model, index, &image, effects);
@@ -261,7 +269,7 @@ fn want_neighbours<M: Mode>(
         })
         .collect();
     for (key, places) in wanted {
-        want_image(model, index, key, places, effects);
+        want_image(model, Some(index), key, places, effects);
     }
 }
 
@@ -276,21 +284,22 @@ fn want_whole(model: &mut Model, index: usize) {
     }
 }
 
-fn want_image<M: Mode>(
+/// Asks for an image on behalf of a host, or of the view of a registry.
+pub(super) fn want_image<M: Mode>(
     model: &mut Model,
-    index: usize,
+    index: Option<usize>,
     key: ImageKey,
     places: Vec<RepositoryKey>,
     effects: &mut Vec<Effect<M>>,
 ) {
-    let host: HostName = model.hosts[index].spec.name.clone();
+    let host = index.map(|index| model.hosts[index].spec.name.clone());
     let preview = &mut model.preview;
     if places.is_empty() || preview.manifests.contains_key(&key) {
         return;
     }
     match preview.lookups.get_mut(&key) {
         Some(Lookup::InFlight { hosts, .. }) => {
-            hosts.insert(host);
+            hosts.extend(host);
             return;
         }
         Some(Lookup::Failed { .. }) => return,
@@ -298,20 +307,20 @@ fn want_image<M: Mode>(
     }
     let looks = preview.lookups.values();
     if looks.filter(|lookup| lookup.is_in_flight()).count() >= IMAGES_AT_ONCE {
-        preview.blocked.insert(host);
+        preview.blocked.extend(host);
         return;
     }
     let registry =
         |(route, repository): &RepositoryKey| (route.clone(), repository.registry.clone());
     let lookup = Lookup::InFlight {
-        hosts: BTreeSet::from([host]),
+        hosts: host.into_iter().collect(),
         registries: places.iter().map(registry).collect(),
     };
     preview.lookups.insert(key.clone(), lookup);
     effects.push(Effect::Look(Look::Image { key, places }));
 }
 
-fn want_head<M: Mode>(
+pub(super) fn want_head<M: Mode>(
     model: &mut Model,
     asker: &RepositoryKey,
     route: Route,
@@ -405,7 +414,13 @@ fn want_tags<M: Mode>(
     let platform = service.question.map(|question| question.platform);
     for top in nearest_unread(&list, most) {
         if let Some(platform) = platform.clone() {
-            want_image(model, index, (top, platform), vec![place.clone()], effects);
+            want_image(
+                model,
+                Some(index),
+                (top, platform),
+                vec![place.clone()],
+                effects,
+            );
         }
     }
     let images: Vec<RemoteImage> = list
@@ -511,7 +526,7 @@ fn nearest_unread(list: &[Candidate], most: usize) -> Vec<TopDigest> {
         .collect()
 }
 
-fn tagged(repository: &Repository, tag: Box<str>) -> ImageRef {
+pub(super) fn tagged(repository: &Repository, tag: Box<str>) -> ImageRef {
     ImageRef {
         repository: repository.clone(),
         pointer: Pointer::Tag(tag),

@@ -8,6 +8,7 @@ use super::super::mode::Mode;
 use super::super::model::Model;
 use super::super::preview::layers::{self, LayersState};
 use super::super::preview::tags::{self, chosen};
+use super::super::preview::{RepositoryKey, registry};
 use super::super::screen::{Overlay, View};
 use super::keys::{notice, page};
 use super::preview;
@@ -43,6 +44,7 @@ pub fn run<M: Mode>(model: &mut Model, run: Run, effects: &mut Vec<Effect<M>>) {
         Run::Fleet => super::open(model, View::Fleet),
         Run::Layers | Run::Open => open_layers(model),
         Run::Tags => open_tags(model),
+        Run::Registry => open_registry(model),
         Run::Back => back(model),
         Run::Refresh => refresh(model),
         Run::CopyDigest => copy(model, digest(model), effects),
@@ -62,6 +64,7 @@ fn open_layers(model: &mut Model) {
                 return;
             }
         },
+        View::Registry { .. } => return,
         View::Fleet => None,
     };
     let Some(service) = commands::selected_service(model).map(|service| service.key.clone()) else {
@@ -107,6 +110,20 @@ fn open_tags(model: &mut Model) {
     super::open(model, view);
 }
 
+/// Shows the registry that the selected service's image comes from.
+fn open_registry(model: &mut Model) {
+    let service = commands::selected_service(model);
+    let question = service.and_then(|service| service.question.as_ref());
+    if let Some(question) = question {
+        let view = View::Registry {
+            registry: question.reference.repository.registry.clone(),
+            repository: None,
+            selected: 0,
+        };
+        super::open(model, view);
+    }
+}
+
 /// Leaves the view: from a way back's download to the ways back, else to the fleet.
 fn back(model: &mut Model) {
     match &model.screen.view {
@@ -126,13 +143,26 @@ fn back(model: &mut Model) {
             };
             super::open(model, view);
         }
-        View::Layers { .. } | View::Tags { .. } | View::Fleet => super::open(model, View::Fleet),
+        View::Layers { .. } | View::Tags { .. } | View::Registry { .. } | View::Fleet => {
+            super::open(model, View::Fleet);
+        }
     }
 }
 
 fn move_by(model: &mut Model, by: isize) {
     match &model.screen.view {
         View::Fleet => {}
+        View::Registry {
+            registry,
+            repository,
+            selected,
+        } => {
+            let view = registry::view(model, registry, repository.as_deref());
+            let next = moved(*selected, by, view.repositories.len());
+            if let View::Registry { selected, .. } = &mut model.screen.view {
+                *selected = next;
+            }
+        }
         View::Layers {
             service,
             to,
@@ -167,6 +197,25 @@ fn moved(here: usize, by: isize, count: usize) -> usize {
 
 /// Has everything behind the view asked for anew.
 fn refresh(model: &mut Model) {
+    if let View::Registry { registry, .. } = &model.screen.view {
+        let registry = registry.clone();
+        let key = registry::catalog_key(model, &registry);
+        model.preview.catalogs.remove(&key);
+        let mine = |own: &&RepositoryKey| own.1.registry == registry;
+        let keys: Vec<RepositoryKey> = model
+            .preview
+            .repositories
+            .keys()
+            .filter(mine)
+            .cloned()
+            .collect();
+        for key in keys {
+            model.preview.refresh(&key);
+        }
+        preview::mark_view(model);
+        notice(model, "looking again".to_owned());
+        return;
+    }
     let Some(service) = commands::selected_service(model) else {
         return;
     };
@@ -187,6 +236,16 @@ fn refresh(model: &mut Model) {
 }
 
 fn digest(model: &Model) -> Option<String> {
+    if let View::Registry {
+        registry,
+        repository,
+        selected,
+    } = &model.screen.view
+    {
+        let view = registry::view(model, registry, repository.as_deref());
+        let row = view.repositories.get(*selected)?;
+        return Some(row.repository.familiar());
+    }
     if let Some(candidate) = commands::selected_candidate(model) {
         return candidate.digest.as_ref().map(ToString::to_string);
     }

@@ -2,6 +2,7 @@
 //!
 //! Each is the console's view without a screen: the view is opened, everything that it wants is waited for.
 
+mod catalog;
 mod document;
 #[cfg(test)]
 mod tests;
@@ -13,13 +14,13 @@ use super::status::{NoTarget, Selection};
 use crate::app::judge::ServiceView;
 use crate::app::model::Model;
 use crate::app::preview::layers::{self, LayersState, LayersView};
-use crate::app::preview::tags;
+use crate::app::preview::{registry, tags};
 use crate::app::screen::View;
 use crate::core::age::count;
 use crate::core::candidates::{NoChoice, choose};
 use crate::core::digest::TopDigest;
 use crate::core::image::{ImageRef, Pointer};
-use crate::core::names::{ServiceKey, Target};
+use crate::core::names::{RegistryHost, ServiceKey, Target};
 
 /// How many matches a message lists at most.
 const MOST_LISTED: usize = 40;
@@ -29,6 +30,11 @@ const MOST_LISTED: usize = 40;
 pub enum Journey {
     Tags {
         target: Target,
+        opened: bool,
+    },
+    Registry {
+        registry: RegistryHost,
+        repository: Option<Box<str>>,
         opened: bool,
     },
     Layers {
@@ -58,6 +64,19 @@ impl Journey {
         }
     }
 
+    /// Begins `registry`, from `HOST` or `HOST/REPOSITORY`.
+    pub fn registry(text: &str) -> Self {
+        let (registry, repository) = match text.split_once('/') {
+            Some((registry, path)) if !path.is_empty() => (registry, Some(path.into())),
+            _ => (text.trim_end_matches('/'), None),
+        };
+        Self::Registry {
+            registry: registry.into(),
+            repository,
+            opened: false,
+        }
+    }
+
     /// Begins `layers`.
     pub fn layers(target: Target, to: Option<String>) -> Self {
         Self::Layers {
@@ -80,6 +99,15 @@ impl Journey {
                     selected: None,
                 }))
             }
+            Self::Registry {
+                registry,
+                repository,
+                opened,
+            } => Ok((!std::mem::replace(opened, true)).then(|| View::Registry {
+                registry: registry.clone(),
+                repository: repository.clone(),
+                selected: 0,
+            })),
             Self::Layers { target, to, stage } => {
                 let service = one(model, target)?;
                 let (next, view) = layers_step(model, service, to.as_deref(), *stage)?;
@@ -198,6 +226,11 @@ pub fn report(model: &Model, json: bool, output: &mut Output<'_>) -> Result<Exit
             report_layers(model, service, to.as_ref(), json, output)
         }
         View::Tags { service, .. } => report_tags(model, service, json, output),
+        View::Registry {
+            registry,
+            repository,
+            ..
+        } => report_registry(model, registry, repository.as_deref(), json, output),
         View::Fleet => Ok(Exit::Usage),
     }
 }
@@ -228,6 +261,28 @@ fn known(view: &LayersView) -> Exit {
         LayersState::Ready(_) => Exit::Done,
         LayersState::Waiting(_) | LayersState::Failed(_) => Exit::Broken,
     }
+}
+
+fn report_registry(
+    model: &Model,
+    registry: &RegistryHost,
+    repository: Option<&str>,
+    json: bool,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failed> {
+    let view = registry::view(model, registry, repository);
+    if let Some(failure) = &view.failure {
+        output.say(format!("{registry} could not be listed: {failure}"));
+    }
+    if json {
+        output.json(&catalog::Document::of(&view))?;
+    } else {
+        output.text(&catalog::text(&view, model.now.wall))?;
+    }
+    Ok(match view.failure {
+        Some(_) => Exit::Broken,
+        None => Exit::Done,
+    })
 }
 
 fn report_tags(

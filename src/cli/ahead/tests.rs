@@ -170,3 +170,28 @@ fn the_texts_are_tables() {
     assert!(out.contains("behind by 2 builds"), "{out}");
     assert!(out.contains("runs now"), "{out}");
 }
+
+#[test]
+fn a_registry_is_browsed_with_who_runs_it() {
+    let (exit, out, err) = travel(Journey::registry("registry.lan:5000"), true).unwrap();
+    assert_eq!((exit, err.as_str()), (Exit::Done, ""));
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(keys(&document), ["schema", "registry", "repositories"]);
+    let api = &document["repositories"][0];
+    for field in ["name", "tags", "newest", "bytes", "runs_on"] {
+        assert!(keys(api).contains(&field), "{field}");
+    }
+    assert_eq!(api["name"], "api");
+    assert_eq!(api["newest_tag"], "dev");
+    let runs_on = api["runs_on"].as_array().unwrap();
+    assert!(
+        runs_on.contains(&Value::from("vps/api-prod/api")),
+        "{runs_on:?}"
+    );
+    let (_, one, _) = travel(Journey::registry("registry.lan:5000/jobs"), true).unwrap();
+    let one: Value = serde_json::from_str(&one).unwrap();
+    assert_eq!(one["repositories"].as_array().unwrap().len(), 1);
+    let (exit, _, err) = travel(Journey::registry("images.example"), false).unwrap();
+    assert_eq!(exit, Exit::Broken);
+    assert!(err.contains("connection refused"), "{err}");
+}
