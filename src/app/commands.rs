@@ -1,10 +1,10 @@
 //! The table of commands: dispatch, footer, help, palette and the README read these rows and nothing else.
 
+mod refuse;
+
 use crate::core::candidates::Candidate;
-use crate::core::inventory::ProjectKind;
 use crate::core::names::ServiceKey;
 
-use super::jobs;
 use super::judge::ServiceView;
 use super::model::Model;
 use super::rows;
@@ -87,7 +87,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Move to the next row.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Down,
     },
     Command {
@@ -97,7 +97,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Move to the row before.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Up,
     },
     Command {
@@ -107,7 +107,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Move a page down.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::PageDown,
     },
     Command {
@@ -117,7 +117,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Move a page up.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::PageUp,
     },
     Command {
@@ -127,7 +127,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Move to the first row.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::First,
     },
     Command {
@@ -137,7 +137,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Move to the last row.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Last,
     },
     Command {
@@ -147,7 +147,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Open the selected row: unfold it, or show its detail where there is no room beside the list.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Open,
     },
     Command {
@@ -157,7 +157,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Close what is open on top; else drop the filter.",
         kind: Kind::Move,
         footer: 0,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Back,
     },
     Command {
@@ -167,7 +167,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Fold the selected host, project or group.",
         kind: Kind::Move,
         footer: 0,
-        refuse: needs_fleet,
+        refuse: refuse::needs_fleet,
         run: Run::Fold,
     },
     Command {
@@ -177,7 +177,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Unfold the selected host, project or group.",
         kind: Kind::Move,
         footer: 0,
-        refuse: needs_fleet,
+        refuse: refuse::needs_fleet,
         run: Run::Unfold,
     },
     Command {
@@ -187,7 +187,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Show the whole chain of a verdict: facts, requests, ages, the credential's name.",
         kind: Kind::Look,
         footer: 9,
-        refuse: needs_row,
+        refuse: refuse::needs_row,
         run: Run::Why,
     },
     Command {
@@ -197,7 +197,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Show everything known of the selected row.",
         kind: Kind::Look,
         footer: 6,
-        refuse: needs_row,
+        refuse: refuse::needs_row,
         run: Run::Describe,
     },
     Command {
@@ -207,7 +207,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Show only what matches a text: a name, an image, a verdict, an environment.",
         kind: Kind::Look,
         footer: 8,
-        refuse: needs_fleet,
+        refuse: refuse::needs_fleet,
         run: Run::Filter,
     },
     Command {
@@ -217,7 +217,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Group by host, attention, image or environment.",
         kind: Kind::Look,
         footer: 7,
-        refuse: needs_fleet,
+        refuse: refuse::needs_fleet,
         run: Run::Group,
     },
     Command {
@@ -227,7 +227,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Order services by name, worst verdict or oldest image.",
         kind: Kind::Look,
         footer: 4,
-        refuse: needs_fleet,
+        refuse: refuse::needs_fleet,
         run: Run::Sort,
     },
     Command {
@@ -237,7 +237,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Look again now: hosts, files and registry of the selected row.",
         kind: Kind::Look,
         footer: 5,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Refresh,
     },
     Command {
@@ -247,7 +247,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Copy the running digest to the terminal's clipboard (OSC 52).",
         kind: Kind::Look,
         footer: 3,
-        refuse: needs_service,
+        refuse: refuse::needs_service,
         run: Run::CopyDigest,
     },
     Command {
@@ -257,7 +257,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Copy the source link of the image, as its labels tell it.",
         kind: Kind::Look,
         footer: 2,
-        refuse: needs_source,
+        refuse: refuse::needs_source,
         run: Run::CopySource,
     },
     Command {
@@ -267,7 +267,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Show all hosts and services.",
         kind: Kind::Look,
         footer: 9,
-        refuse: needs_view,
+        refuse: refuse::needs_view,
         run: Run::Fleet,
     },
     Command {
@@ -277,7 +277,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Show what a pull of the selected service, or of the selected way back, would really fetch.",
         kind: Kind::Look,
         footer: 6,
-        refuse: needs_reference,
+        refuse: refuse::needs_reference,
         run: Run::Layers,
     },
     Command {
@@ -287,7 +287,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Show what the selected service could go to: tags, images on its host, former runs.",
         kind: Kind::Look,
         footer: 6,
-        refuse: needs_reference,
+        refuse: refuse::needs_reference,
         run: Run::Tags,
     },
     Command {
@@ -297,7 +297,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Plan an update: pull, recreate if the image differs, prove it or put the former one back.",
         kind: Kind::Change,
         footer: 9,
-        refuse: needs_target,
+        refuse: refuse::needs_target,
         run: Run::Update,
     },
     Command {
@@ -307,7 +307,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Plan the way back to the former image, or to the one selected among the tags.",
         kind: Kind::Change,
         footer: 9,
-        refuse: needs_way_back,
+        refuse: refuse::needs_way_back,
         run: Run::Rollback,
     },
     Command {
@@ -317,7 +317,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Plan a pull: fetch what the tag names and recreate nothing.",
         kind: Kind::Change,
         footer: 8,
-        refuse: needs_target,
+        refuse: refuse::needs_target,
         run: Run::Pull,
     },
     Command {
@@ -327,7 +327,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Plan a recreation with the image that the host holds.",
         kind: Kind::Change,
         footer: 8,
-        refuse: needs_target,
+        refuse: refuse::needs_target,
         run: Run::Recreate,
     },
     Command {
@@ -337,7 +337,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Plan to hold the service at the image that it runs, or to let it follow its tag again.",
         kind: Kind::Change,
         footer: 4,
-        refuse: needs_target,
+        refuse: refuse::needs_target,
         run: Run::Pin,
     },
     Command {
@@ -347,7 +347,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Ask a running job to stop where that is safe.",
         kind: Kind::Change,
         footer: 10,
-        refuse: needs_job,
+        refuse: refuse::needs_job,
         run: Run::Cancel,
     },
     Command {
@@ -357,7 +357,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Browse the registry of the selected service: its repositories, what is newest, who runs it.",
         kind: Kind::Look,
         footer: 0,
-        refuse: needs_private_registry,
+        refuse: refuse::needs_private_registry,
         run: Run::Registry,
     },
     Command {
@@ -367,7 +367,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Open a shell in the selected service's container.",
         kind: Kind::Change,
         footer: 2,
-        refuse: needs_running_container,
+        refuse: refuse::needs_running_container,
         run: Run::Shell,
     },
     Command {
@@ -377,7 +377,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Choose a command by its name.",
         kind: Kind::Look,
         footer: 3,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Palette,
     },
     Command {
@@ -387,7 +387,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Show all keys and what can be used here.",
         kind: Kind::Look,
         footer: 9,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Help,
     },
     Command {
@@ -397,7 +397,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Go to the background; fg brings the console back.",
         kind: Kind::Look,
         footer: 0,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Suspend,
     },
     Command {
@@ -407,7 +407,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Leave. Nothing that runs on a host depends on it.",
         kind: Kind::Look,
         footer: 9,
-        refuse: never,
+        refuse: refuse::never,
         run: Run::Quit,
     },
 ];
@@ -444,63 +444,6 @@ pub fn chosen_way_back(model: &Model) -> Option<String> {
     selected_candidate(model)?.name()
 }
 
-fn never(_: &Model) -> Option<String> {
-    None
-}
-
-fn needs_row(model: &Model) -> Option<String> {
-    rows::selected(model)
-        .is_none()
-        .then(|| "nothing is selected".to_owned())
-}
-
-fn needs_service(model: &Model) -> Option<String> {
-    selected_service(model)
-        .is_none()
-        .then(|| "select a service first".to_owned())
-}
-
-fn needs_view(model: &Model) -> Option<String> {
-    (model.screen.view == View::Fleet).then(|| "the fleet is shown already".to_owned())
-}
-
-fn needs_reference(model: &Model) -> Option<String> {
-    match selected_service(model) {
-        None => Some("select a service first".to_owned()),
-        Some(service) if service.question.is_none() => {
-            Some("its image has no name that a registry knows".to_owned())
-        }
-        Some(_) => None,
-    }
-}
-
-/// Public registries do not list what they hold.
-fn needs_private_registry(model: &Model) -> Option<String> {
-    let Some(service) = selected_service(model) else {
-        return Some("select a service first".to_owned());
-    };
-    let Some(question) = &service.question else {
-        return Some("its image has no name that a registry knows".to_owned());
-    };
-    let registry = question.reference.repository.registry.as_str();
-    let public = [
-        "docker.io",
-        "ghcr.io",
-        "quay.io",
-        "gcr.io",
-        "registry.gitlab.com",
-        "mcr.microsoft.com",
-    ];
-    public
-        .contains(&registry)
-        .then(|| format!("{registry} does not list its repositories"))
-}
-
-/// Refuses what concerns the list of services while another view is open.
-fn needs_fleet(model: &Model) -> Option<String> {
-    (model.screen.view != View::Fleet).then(|| "only in the fleet (1)".to_owned())
-}
-
 /// Returns the selected way back, where ways back are shown.
 pub fn selected_candidate(model: &Model) -> Option<&Candidate> {
     let View::Tags { service, selected } = &model.screen.view else {
@@ -510,21 +453,6 @@ pub fn selected_candidate(model: &Model) -> Option<&Candidate> {
     (shown.service == *service).then(|| shown.selected(selected.as_ref()))?
 }
 
-fn needs_source(model: &Model) -> Option<String> {
-    if let Some(candidate) = selected_candidate(model)
-        && candidate.source.is_some()
-    {
-        return None;
-    }
-    match selected_service(model) {
-        None => Some("select a service first".to_owned()),
-        Some(service) if source_of(service).is_none() => {
-            Some("the image's labels name no source".to_owned())
-        }
-        Some(_) => None,
-    }
-}
-
 /// Returns the source link of the tag's image, else of the running one.
 pub fn source_of(service: &ServiceView) -> Option<&str> {
     service
@@ -532,80 +460,4 @@ pub fn source_of(service: &ServiceView) -> Option<&str> {
         .source
         .as_deref()
         .or(service.running.source.as_deref())
-}
-
-/// Says why nothing can be done to the selected service, if so.
-fn needs_target(model: &Model) -> Option<String> {
-    let Some(service) = selected_service(model) else {
-        return Some("select a service first".to_owned());
-    };
-    let host = &model.hosts[model.host_index(&service.key.host)?];
-    if host.spec.read_only {
-        return Some("this host is read-only".to_owned());
-    }
-    if let Some(away) = host.away() {
-        return Some(away);
-    }
-    if host.could_change == Some(false) {
-        return Some("the way to this host lets nothing be changed".to_owned());
-    }
-    match service.kind {
-        ProjectKind::Compose => {}
-        ProjectKind::Swarm => return Some("swarm services are only watched for now".to_owned()),
-        ProjectKind::None => {
-            return Some("a plain container has no compose files to recreate it from".to_owned());
-        }
-    }
-    let job = model
-        .jobs
-        .iter()
-        .find(|job| job.runs() && job.target == service.key)?;
-    Some(format!("job {} is at work on it", job.id))
-}
-
-fn needs_way_back(model: &Model) -> Option<String> {
-    if let Some(why) = needs_target(model) {
-        return Some(why);
-    }
-    let chosen = selected_candidate(model)?;
-    if chosen.running {
-        return Some("this image runs now".to_owned());
-    }
-    chosen
-        .name()
-        .is_none()
-        .then(|| "this image has no name to go back by".to_owned())
-}
-
-fn needs_job(model: &Model) -> Option<String> {
-    let service = selected_service(model).map(|service| &service.key);
-    match jobs::running(model, service) {
-        Some(job) if job.cancelled => Some("the job was asked to stop already".to_owned()),
-        Some(_) => None,
-        None if model.jobs.iter().any(jobs::Job::runs) => {
-            Some("select the service whose job it is".to_owned())
-        }
-        None => Some("no job runs".to_owned()),
-    }
-}
-
-fn needs_running_container(model: &Model) -> Option<String> {
-    use crate::core::engine::ContainerState;
-    let Some(service) = selected_service(model) else {
-        return Some("select a service first".to_owned());
-    };
-    let host = model
-        .host_index(&service.key.host)
-        .map(|index| &model.hosts[index]);
-    if let Some(away) = host.and_then(super::model::HostModel::away) {
-        return Some(away);
-    }
-    if host.is_some_and(|host| host.spec.read_only) {
-        return Some("this host is read-only".to_owned());
-    }
-    let running = service
-        .containers
-        .iter()
-        .any(|c| c.state == ContainerState::Running);
-    (!running).then(|| "no container of it runs".to_owned())
 }

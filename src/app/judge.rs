@@ -2,202 +2,30 @@
 //!
 //! This is the only place that gathers the facts for a verdict; `core::verdict` alone judges them.
 
+mod files;
+mod gather;
+mod view;
+
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
-use crate::core::digest::{Digest, ImageId, ManifestDigest, TopDigest};
-use crate::core::engine::{
-    ContainerFacts, ContainerState, Health, ImageFacts, ImageStore, Observation,
-};
-use crate::core::environment::{self, EnvironmentFrom};
-use crate::core::files::{ConfigState, FilesState, RenderedService, same_release};
-use crate::core::image::{BadReference, ImageRef};
-use crate::core::inventory::{self, ComposeLabels, ProjectKind, Service};
+use crate::core::digest::{Digest, TopDigest};
+use crate::core::engine::{ContainerFacts, ImageFacts, ImageStore, Observation};
+use crate::core::environment;
+use crate::core::files::FilesState;
+use crate::core::image::ImageRef;
+use crate::core::inventory::{self, ProjectKind, Service};
 use crate::core::layers::{self, Estimate, Holdings};
-use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
-use crate::core::remote::{QuestionKey, Remote, RemoteImage, Route};
-use crate::core::verdict::{self, Assessment, Facts, Verdict};
+use crate::core::names::{ProjectName, ServiceKey};
+use crate::core::remote::{QuestionKey, Remote, RemoteImage};
+use crate::core::verdict::{self, Assessment, Verdict};
 
-use super::model::{FilesKey, HostModel, Link, Model};
+use super::model::{FilesKey, HostModel, Model};
 
-/// A host with its judged projects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostView {
-    pub name: HostName,
-    /// What all pulls that wait on it would fetch together, each blob once.
-    pub fetch_bytes: Option<u64>,
-    pub projects: Vec<ProjectView>,
-}
+pub use gather::{Gathered, gather};
+pub use view::{ContainerView, HostView, ProjectView, RegistryView, RunningView, ServiceView};
 
-/// A project with its judged services.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectView {
-    pub name: ProjectName,
-    /// What the pulls that wait in it would fetch together, each blob once.
-    pub fetch_bytes: Option<u64>,
-    pub kind: ProjectKind,
-    pub services: Vec<ServiceView>,
-    pub one_offs: usize,
-}
-
-/// A judged service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceView {
-    pub key: ServiceKey,
-    pub kind: ProjectKind,
-    /// The reference as the container has it.
-    pub reference: String,
-    pub containers: Vec<ContainerView>,
-    pub left_overs: usize,
-    pub compose: Option<ComposeLabels>,
-    pub environment: Option<String>,
-    pub environment_from: Option<EnvironmentFrom>,
-    pub protect: bool,
-    pub running: RunningView,
-    pub registry: RegistryView,
-    /// The question whose answer the verdict stands on.
-    pub question: Option<QuestionKey>,
-    pub verdict: Verdict,
-    pub why: String,
-    pub note: Option<String>,
-    pub last: Option<(Verdict, Timestamp)>,
-    /// Whether the service's containers are judged differently.
-    pub mixed: bool,
-    pub config: ConfigState,
-    pub config_why: Option<String>,
-    pub builds_behind: Option<u64>,
-    /// What a pull would fetch; absent where it is not known.
-    pub fetch_bytes: Option<u64>,
-    /// How sure that figure is.
-    pub fetch_estimate: Option<Estimate>,
-    /// When the host was seen like this.
-    pub observed_at: Timestamp,
-}
-
-/// One container of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerView {
-    pub id: ContainerId,
-    pub name: String,
-    pub state: ContainerState,
-    pub health: Health,
-    pub exit_code: Option<i64>,
-    pub image_id: ImageId,
-    pub started: Option<Timestamp>,
-    pub restarts: u64,
-    pub ports: Vec<String>,
-    pub verdict: Verdict,
-}
-
-/// What runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunningView {
-    pub image_id: ImageId,
-    pub digests: Vec<TopDigest>,
-    pub manifest: Option<ManifestDigest>,
-    pub tags: Vec<ImageRef>,
-    pub created: Option<Timestamp>,
-    pub revision: Option<String>,
-    pub version: Option<String>,
-    pub source: Option<String>,
-    pub size: Option<u64>,
-}
-
-impl RunningView {
-    /// Returns the digest that people compare: the registry's name of what runs, else the engine's Id.
-    pub fn short(&self) -> &str {
-        self.digests
-            .first()
-            .map_or_else(|| self.image_id.short(), TopDigest::short)
-    }
-}
-
-/// What the registry says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RegistryView {
-    pub reference: Option<ImageRef>,
-    pub digest: Option<TopDigest>,
-    pub manifest: Option<ManifestDigest>,
-    pub created: Option<Timestamp>,
-    pub revision: Option<String>,
-    pub version: Option<String>,
-    pub source: Option<String>,
-    /// When the last good answer came.
-    pub checked_at: Option<Timestamp>,
-    pub error: Option<String>,
-    pub asking: bool,
-}
-
-impl HostView {
-    /// Returns a host of which nothing is known.
-    pub fn empty(name: HostName) -> Self {
-        Self {
-            name,
-            fetch_bytes: None,
-            projects: Vec::new(),
-        }
-    }
-
-    /// Returns all services of the host.
-    pub fn services(&self) -> impl Iterator<Item = &ServiceView> {
-        self.projects.iter().flat_map(|project| &project.services)
-    }
-}
-
-impl ServiceView {
-    /// Tells whether a container of it fails its health check, loops, or ended with an error.
-    pub fn is_unhealthy(&self) -> bool {
-        self.containers.iter().any(|container| {
-            container.health == Health::Unhealthy
-                || container.state == ContainerState::Restarting
-                || container.state == ContainerState::Dead
-                || (container.state == ContainerState::Exited
-                    && container.exit_code.is_some_and(|code| code != 0))
-        })
-    }
-
-    /// Says in words how its containers live: `healthy`, `running`, `2 of 3 running`, `exited (1)`.
-    pub fn life(&self) -> String {
-        let Some(first) = self.containers.first() else {
-            return "no container".to_owned();
-        };
-        let running = |container: &&ContainerView| container.state == ContainerState::Running;
-        let up = self.containers.iter().filter(running).count();
-        if let Some(sick) = self
-            .containers
-            .iter()
-            .find(|c| c.health == Health::Unhealthy)
-        {
-            return sick.health.word().unwrap_or_default().to_owned();
-        }
-        if up < self.containers.len() && self.containers.len() > 1 {
-            return format!("{up} of {} running", self.containers.len());
-        }
-        match (first.state, first.health.word(), first.exit_code) {
-            (ContainerState::Running, Some(health), _) => health.to_owned(),
-            (ContainerState::Exited, _, Some(code)) => format!("exited ({code})"),
-            (state, _, _) => state.word().to_owned(),
-        }
-    }
-
-    /// Returns when its youngest container started.
-    pub fn started(&self) -> Option<Timestamp> {
-        self.containers
-            .iter()
-            .filter_map(|container| container.started)
-            .max()
-    }
-
-    /// Returns how often its containers were restarted by the engine.
-    pub fn restarts(&self) -> u64 {
-        self.containers
-            .iter()
-            .map(|container| container.restarts)
-            .sum()
-    }
-}
+use files::Files;
 
 /// Judges all that is known of one host.
 pub fn judge_host(model: &Model, host: &HostModel) -> HostView {
@@ -290,7 +118,7 @@ impl Judge<'_> {
         let mixed = judged
             .iter()
             .any(|other| other.assessment.verdict != worst.assessment.verdict);
-        let (config, config_why) = self.config(worst.container, service, rendered.as_ref());
+        let (config, config_why) = files::config(worst.container, service, rendered.as_ref());
         let environment = environment::tell(
             &self.model.settings.environments,
             &self.host.spec,
@@ -419,179 +247,6 @@ impl Judge<'_> {
             FilesState::Unreadable(why) => Files::Unreadable(why),
             FilesState::NoCompose(why) | FilesState::Unknown(why) => Files::Unknown(why),
         })
-    }
-
-    fn config(
-        &self,
-        container: &ContainerFacts,
-        service: &Service,
-        files: Option<&Files<'_>>,
-    ) -> (ConfigState, Option<String>) {
-        let Some(compose) = &service.compose else {
-            return (ConfigState::Unknown, Some("no compose project".to_owned()));
-        };
-        match files {
-            None => (
-                ConfigState::Unknown,
-                Some("the files have not been read yet".to_owned()),
-            ),
-            Some(Files::Unreadable(why)) => (ConfigState::Unreadable, Some((*why).to_owned())),
-            Some(Files::Unknown(why)) => (ConfigState::Unknown, Some((*why).to_owned())),
-            Some(Files::Rendered { service: None, .. }) => (
-                ConfigState::Changed,
-                Some("the files no longer have this service".to_owned()),
-            ),
-            Some(
-                files @ Files::Rendered {
-                    version,
-                    service: Some(rendered),
-                },
-            ) => {
-                if let Some(asked) = files.other_image(&container.reference) {
-                    return (
-                        ConfigState::Changed,
-                        Some(format!("the files ask for {asked}")),
-                    );
-                }
-                match (&rendered.hash, &compose.config_hash) {
-                    (Some(now), Some(then)) if now == then => (ConfigState::Same, None),
-                    (Some(_), Some(_)) if same_release(version, &compose.version) => (
-                        ConfigState::Changed,
-                        Some(
-                            "the files render to other settings than the container has".to_owned(),
-                        ),
-                    ),
-                    (Some(_), Some(_)) => (
-                        ConfigState::Unknown,
-                        Some(format!(
-                            "started by compose {}, the host has {version}: their hashes cannot be compared",
-                            compose.version
-                        )),
-                    ),
-                    _ => (
-                        ConfigState::Unknown,
-                        Some("there is no hash to compare".to_owned()),
-                    ),
-                }
-            }
-        }
-    }
-}
-
-/// What the files say of one service.
-enum Files<'a> {
-    Rendered {
-        version: &'a str,
-        service: Option<&'a RenderedService>,
-    },
-    Unreadable(&'a str),
-    Unknown(&'a str),
-}
-
-impl Files<'_> {
-    fn builds(&self) -> Option<bool> {
-        match self {
-            Self::Rendered { service, .. } => service.map(|service| service.builds),
-            Self::Unreadable(_) | Self::Unknown(_) => None,
-        }
-    }
-
-    /// Returns the image that the files ask for, if it is another than the container's reference.
-    fn other_image(&self, reference: &str) -> Option<&str> {
-        let Self::Rendered {
-            service: Some(service),
-            ..
-        } = self
-        else {
-            return None;
-        };
-        let asked = service.image.as_deref()?;
-        let same = match (asked.parse::<ImageRef>(), reference.parse::<ImageRef>()) {
-            (Ok(asked), Ok(running)) => asked == running,
-            _ => asked == reference,
-        };
-        (!same).then_some(asked)
-    }
-}
-
-/// The facts of one container, gathered from all over the model.
-pub struct Gathered<'a> {
-    container: &'a ContainerFacts,
-    store: ImageStore,
-    image: Option<&'a ImageFacts>,
-    tag_image: Option<&'a ImageFacts>,
-    reference: Result<ImageRef, BadReference>,
-    pub question: Option<QuestionKey>,
-    remote: Option<&'a Remote>,
-    asking: bool,
-}
-
-/// Gathers the facts by which a container is judged.
-pub fn gather<'a>(
-    model: &'a Model,
-    host: &'a HostModel,
-    observation: &'a Observation,
-    container: &'a ContainerFacts,
-) -> Gathered<'a> {
-    let reference = container.reference.parse::<ImageRef>();
-    let question = reference.as_ref().ok().map(|reference| QuestionKey {
-        route: model.route(&reference.repository.registry, &host.spec),
-        reference: reference.clone(),
-        platform: observation.engine.platform.clone(),
-    });
-    let known = question.as_ref().and_then(|key| model.remotes.get(key));
-    Gathered {
-        container,
-        store: observation.engine.store,
-        image: observation.images.get(&container.image_id),
-        tag_image: reference
-            .as_ref()
-            .ok()
-            .and_then(|reference| observation.image_of_tag(reference)),
-        reference,
-        question,
-        remote: known
-            .map(|known| &known.remote)
-            .filter(|remote| remote.answer.is_some() || remote.failure.is_some()),
-        asking: known.is_some_and(|known| known.in_flight),
-    }
-}
-
-impl Gathered<'_> {
-    /// Says why the registry cannot be asked through the host that reaches it, if so.
-    fn route_away(&self, model: &Model) -> Option<String> {
-        let Route::Via(via) = &self.question.as_ref()?.route else {
-            return None;
-        };
-        let Some(index) = model.host_index(via) else {
-            return Some(format!(
-                "the registry is asked through {via}, which is not configured"
-            ));
-        };
-        let host = &model.hosts[index];
-        (host.link != Link::Up).then(|| {
-            let why = host.failure().map_or_else(
-                || "is not connected yet".to_owned(),
-                |failure| format!("is {}: {failure}", host.state().word()),
-            );
-            format!("the registry is asked through {via}, which {why}")
-        })
-    }
-
-    /// Returns the facts in the shape that is judged.
-    pub fn facts<'b>(&'b self, away: Option<&'b str>, builds_here: Option<bool>) -> Facts<'b> {
-        Facts {
-            container: self.container,
-            store: self.store,
-            image: self.image,
-            reference: self.reference.as_ref(),
-            names_registry: ImageRef::names_a_registry(&self.container.reference),
-            tag_image: self.tag_image,
-            remote: self.remote,
-            builds_here,
-            pulled_before: false,
-            away,
-        }
     }
 }
 

@@ -1,18 +1,20 @@
 //! From facts to a plan, or to the reason why there is none: one pure function.
 
-use std::collections::BTreeMap;
-
-use crate::core::digest::{ImageId, TopDigest};
+use crate::core::digest::ImageId;
 use crate::core::engine::{ImageFacts, ImageStore, Observation};
 use crate::core::files::same_release;
-use crate::core::image::{ImageRef, Pointer};
+use crate::core::image::ImageRef;
 use crate::core::names::ServiceKey;
 use crate::core::remote::RemoteImage;
 use crate::core::settings::RollbackSettings;
 
+mod blocked;
+mod held;
+
+pub use held::held;
+
 use super::Action;
 use super::dossier::Dossier;
-use super::guard::{self, Difference};
 use super::pin;
 use super::plan::{ImageState, Patience, Premise, TargetPlan};
 use super::undo::Undoer;
@@ -121,7 +123,7 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
     plan.argv = argv(&plan);
     plan.undo = undo(&plan);
     warn(wish, known, &mut plan);
-    plan.blocked = blocked(wish, known, &mut plan);
+    plan.blocked = blocked::blocked(wish, known, &mut plan);
     plan
 }
 
@@ -485,248 +487,5 @@ fn warn(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) {
     if matches!(wish.goal, Goal::Tag(None)) && matches!(wish.action, Action::Recreate) {
         plan.warnings
             .push("with what the host holds; the registry is not asked".to_owned());
-    }
-}
-
-/// Says why the plan may not run, if it may not.
-fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
-    let dossier = known.dossier;
-    if let Some(why) = known.not_compose {
-        return Some(why.to_owned());
-    }
-    if let Some(already) = plan.blocked.take() {
-        return Some(already);
-    }
-    if let Goal::Nowhere(why) = &wish.goal {
-        return Some(why.clone());
-    }
-    if known
-        .compose_label
-        .is_some_and(|version| version.starts_with("1."))
-    {
-        return Some("started by compose v1, which is observed only: another compose would recreate the whole project".to_owned());
-    }
-    if let Some(why) = &dossier.unreadable {
-        return Some(format!(
-            "the project's files cannot be rendered on the host: {why}"
-        ));
-    }
-    let Some(version) = &dossier.compose_version else {
-        return Some("the host has no docker compose (v2.20 or later)".to_owned());
-    };
-    if !recent_enough(version) {
-        return Some(format!(
-            "the host's docker compose is {version}; 2.20 or later is needed"
-        ));
-    }
-    if let Some(lock) = dossier.lock.as_ref().filter(|lock| lock.alive) {
-        return Some(format!(
-            "{} has been at work on it since {} (job {})",
-            lock.who, lock.since, lock.job
-        ));
-    }
-    if let Some(other) = &dossier.at_work {
-        return Some(format!("somebody else is at work on this project: {other}"));
-    }
-    if dossier.kills_processes && dossier.outlive.is_none() {
-        return Some(
-            "this host ends a login's processes at its end (KillUserProcesses) and offers no way around: enable lingering with `loginctl enable-linger`".to_owned(),
-        );
-    }
-    if dossier.containers.is_empty() {
-        return Some("it has no container".to_owned());
-    }
-    let Some(rendered) = &dossier.rendered else {
-        return Some("the files no longer have this service".to_owned());
-    };
-    if matches!(wish.action, Action::Pull | Action::Update) {
-        if let Some(reference) = known.reference.parse::<ImageRef>().ok()
-            && matches!(reference.pointer, Pointer::Digest { .. })
-        {
-            return Some(
-                "it runs by digest: there is nothing newer to follow; change the file, or unpin"
-                    .to_owned(),
-            );
-        }
-        if rendered.builds && matches!(wish.goal, Goal::Tag(None)) && plan.from.digest.is_none() {
-            return Some("the image is built here; there is nothing to pull".to_owned());
-        }
-    }
-    if wish.action == Action::Recreate && plan.to.image_id.is_none() {
-        return Some(format!(
-            "the host holds no image {}; pull it first",
-            plan.service_tag
-        ));
-    }
-    if let Some(why) = too_full(known, plan) {
-        return Some(why);
-    }
-    if plan.recreates() {
-        return guarded(wish, known, plan);
-    }
-    None
-}
-
-/// Holds the plan to changing nothing but the image.
-fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
-    let dossier = known.dossier;
-    let rendered = dossier.rendered.as_ref()?;
-    let same_image = rendered.shape.image == known.running.reference;
-    if same_image && dossier.hash.is_some() && dossier.hash.as_deref() == known.config_hash {
-        return None;
-    }
-    let mut found: Vec<Difference> = Vec::new();
-    for container in dossier.containers.values() {
-        for difference in guard::differences(&container.shape, &rendered.shape, &container.defaults)
-        {
-            if !found.contains(&difference) {
-                found.push(difference);
-            }
-        }
-    }
-    // A pin of ours changes the image on purpose.
-    if plan.pin.is_some()
-        || dossier.folder.own_override.is_some()
-        || dossier.folder.own_pin_file.is_some()
-    {
-        found.retain(|difference| difference.key != "image");
-    }
-    if found.is_empty() {
-        let hash_is_telling = same_image
-            && dossier.hash.is_some()
-            && known.config_hash.is_some()
-            && known
-                .compose_label
-                .zip(dossier.compose_version.as_deref())
-                .is_some_and(|(label, own)| same_release(label, own));
-        return hash_is_telling.then(|| {
-            "the files were changed since it was started: a recreate would bring more than the image (see config)".to_owned()
-        });
-    }
-    let words: Vec<String> = found.iter().map(Difference::words).collect();
-    if wish.take_environment {
-        let given: Vec<&super::dossier::Variable> = rendered.variables.iter().collect();
-        let unsolved: Vec<&str> = given
-            .iter()
-            .filter(|variable| variable.value.is_none())
-            .map(|variable| variable.name.as_str())
-            .collect();
-        if !given.is_empty() && unsolved.is_empty() {
-            if dossier.kills_processes {
-                return Some(
-                    "values cannot be handed over on this host, as jobs there need systemd-run"
-                        .to_owned(),
-                );
-            }
-            plan.taken_over = given.iter().map(|variable| variable.name.clone()).collect();
-            return None;
-        }
-        return Some(format!(
-            "{}; the running container does not show clearly what {} was",
-            words.join(", "),
-            if unsolved.is_empty() {
-                "given".to_owned()
-            } else {
-                unsolved.join(", ")
-            }
-        ));
-    }
-    let names: Vec<&str> = rendered
-        .variables
-        .iter()
-        .map(|variable| variable.name.as_str())
-        .collect();
-    plan.could_take = names.iter().map(|name| (*name).to_owned()).collect();
-    Some(if names.is_empty() {
-        format!(
-            "a recreate would change more than the image: {}",
-            words.join(", ")
-        )
-    } else {
-        format!(
-            "{} were given by whoever deployed and are not on this host: {}; --take-environment takes them over from the running container",
-            names.join(", "),
-            words.join(", ")
-        )
-    })
-}
-
-/// Tells whether there is room for what is fetched and unpacked; layers unpack to about twice their size and more.
-fn too_full(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
-    let (free, fetch) = (known.dossier.free_bytes?, plan.fetch_bytes?);
-    let wanted = fetch.saturating_mul(3);
-    (fetch > 0 && free < wanted).then(|| {
-        format!(
-            "the engine's disk has {} free; fetching {} needs about {} with what is unpacked",
-            crate::core::age::bytes(free),
-            crate::core::age::bytes(fetch),
-            crate::core::age::bytes(wanted)
-        )
-    })
-}
-
-/// Tells whether a compose version has all verbs that jobs use.
-fn recent_enough(version: &str) -> bool {
-    let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
-    let mut number = || {
-        parts
-            .next()
-            .and_then(|part| part.parse::<u32>().ok())
-            .unwrap_or(0)
-    };
-    let (major, minor) = (number(), number());
-    major > 2 || (major == 2 && minor >= 20)
-}
-
-/// Finds the image on the host that a text names: a tag, a digest, an Id's beginning, a revision's beginning.
-pub fn held<'a>(
-    observation: &'a Observation,
-    reference: &ImageRef,
-    wanted: &str,
-) -> Result<Option<&'a ImageFacts>, String> {
-    let own: Vec<&ImageFacts> = observation
-        .images
-        .values()
-        .filter(|image| {
-            image
-                .tags
-                .iter()
-                .any(|tag| tag.repository == reference.repository)
-                || image.digests_in(&reference.repository).next().is_some()
-        })
-        .collect();
-    let by_tag = own
-        .iter()
-        .find(|image| image.tags.contains(&reference.with_tag(wanted)));
-    if let Some(image) = by_tag {
-        return Ok(Some(image));
-    }
-    let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
-    let begins = |digest: &str| {
-        hex.len() >= 7
-            && digest
-                .strip_prefix("sha256:")
-                .is_some_and(|own| own.starts_with(hex))
-    };
-    let mut matching: BTreeMap<&ImageId, &ImageFacts> = BTreeMap::new();
-    for image in own {
-        let by_digest = image
-            .digests_in(&reference.repository)
-            .any(|digest: &TopDigest| begins(digest.digest().as_str()));
-        let by_revision = hex.len() >= 4
-            && image
-                .revision
-                .as_deref()
-                .is_some_and(|revision| revision.starts_with(hex));
-        if by_digest || begins(image.id.digest().as_str()) || by_revision {
-            matching.insert(&image.id, image);
-        }
-    }
-    match matching.len() {
-        0 => Ok(None),
-        1 => Ok(matching.into_values().next()),
-        many => Err(format!(
-            "{wanted} names {many} images on the host; give more of it"
-        )),
     }
 }

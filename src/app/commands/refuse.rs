@@ -1,0 +1,158 @@
+//! Why a command cannot be used here and now: one function a reason, named by the rows of the table.
+
+use crate::core::inventory::ProjectKind;
+
+use crate::app::jobs;
+use crate::app::model::{HostModel, Model};
+use crate::app::rows;
+use crate::app::screen::View;
+
+use super::{selected_candidate, selected_service, source_of};
+
+pub(super) fn never(_: &Model) -> Option<String> {
+    None
+}
+
+pub(super) fn needs_row(model: &Model) -> Option<String> {
+    rows::selected(model)
+        .is_none()
+        .then(|| "nothing is selected".to_owned())
+}
+
+pub(super) fn needs_service(model: &Model) -> Option<String> {
+    selected_service(model)
+        .is_none()
+        .then(|| "select a service first".to_owned())
+}
+
+pub(super) fn needs_view(model: &Model) -> Option<String> {
+    (model.screen.view == View::Fleet).then(|| "the fleet is shown already".to_owned())
+}
+
+pub(super) fn needs_reference(model: &Model) -> Option<String> {
+    match selected_service(model) {
+        None => Some("select a service first".to_owned()),
+        Some(service) if service.question.is_none() => {
+            Some("its image has no name that a registry knows".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+/// Public registries do not list what they hold.
+pub(super) fn needs_private_registry(model: &Model) -> Option<String> {
+    let Some(service) = selected_service(model) else {
+        return Some("select a service first".to_owned());
+    };
+    let Some(question) = &service.question else {
+        return Some("its image has no name that a registry knows".to_owned());
+    };
+    let registry = question.reference.repository.registry.as_str();
+    let public = [
+        "docker.io",
+        "ghcr.io",
+        "quay.io",
+        "gcr.io",
+        "registry.gitlab.com",
+        "mcr.microsoft.com",
+    ];
+    public
+        .contains(&registry)
+        .then(|| format!("{registry} does not list its repositories"))
+}
+
+/// Refuses what concerns the list of services while another view is open.
+pub(super) fn needs_fleet(model: &Model) -> Option<String> {
+    (model.screen.view != View::Fleet).then(|| "only in the fleet (1)".to_owned())
+}
+
+pub(super) fn needs_source(model: &Model) -> Option<String> {
+    if let Some(candidate) = selected_candidate(model)
+        && candidate.source.is_some()
+    {
+        return None;
+    }
+    match selected_service(model) {
+        None => Some("select a service first".to_owned()),
+        Some(service) if source_of(service).is_none() => {
+            Some("the image's labels name no source".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+/// Says why nothing can be done to the selected service, if so.
+pub(super) fn needs_target(model: &Model) -> Option<String> {
+    let Some(service) = selected_service(model) else {
+        return Some("select a service first".to_owned());
+    };
+    let host = &model.hosts[model.host_index(&service.key.host)?];
+    if host.spec.read_only {
+        return Some("this host is read-only".to_owned());
+    }
+    if let Some(away) = host.away() {
+        return Some(away);
+    }
+    if host.could_change == Some(false) {
+        return Some("the way to this host lets nothing be changed".to_owned());
+    }
+    match service.kind {
+        ProjectKind::Compose => {}
+        ProjectKind::Swarm => return Some("swarm services are only watched for now".to_owned()),
+        ProjectKind::None => {
+            return Some("a plain container has no compose files to recreate it from".to_owned());
+        }
+    }
+    let job = model
+        .jobs
+        .iter()
+        .find(|job| job.runs() && job.target == service.key)?;
+    Some(format!("job {} is at work on it", job.id))
+}
+
+pub(super) fn needs_way_back(model: &Model) -> Option<String> {
+    if let Some(why) = needs_target(model) {
+        return Some(why);
+    }
+    let chosen = selected_candidate(model)?;
+    if chosen.running {
+        return Some("this image runs now".to_owned());
+    }
+    chosen
+        .name()
+        .is_none()
+        .then(|| "this image has no name to go back by".to_owned())
+}
+
+pub(super) fn needs_job(model: &Model) -> Option<String> {
+    let service = selected_service(model).map(|service| &service.key);
+    match jobs::running(model, service) {
+        Some(job) if job.cancelled => Some("the job was asked to stop already".to_owned()),
+        Some(_) => None,
+        None if model.jobs.iter().any(jobs::Job::runs) => {
+            Some("select the service whose job it is".to_owned())
+        }
+        None => Some("no job runs".to_owned()),
+    }
+}
+
+pub(super) fn needs_running_container(model: &Model) -> Option<String> {
+    use crate::core::engine::ContainerState;
+    let Some(service) = selected_service(model) else {
+        return Some("select a service first".to_owned());
+    };
+    let host = model
+        .host_index(&service.key.host)
+        .map(|index| &model.hosts[index]);
+    if let Some(away) = host.and_then(HostModel::away) {
+        return Some(away);
+    }
+    if host.is_some_and(|host| host.spec.read_only) {
+        return Some("this host is read-only".to_owned());
+    }
+    let running = service
+        .containers
+        .iter()
+        .any(|c| c.state == ContainerState::Running);
+    (!running).then(|| "no container of it runs".to_owned())
+}

@@ -1,0 +1,89 @@
+//! The facts by which one container is judged, gathered from all over the model.
+
+use crate::core::engine::{ContainerFacts, ImageFacts, ImageStore, Observation};
+use crate::core::image::{BadReference, ImageRef};
+use crate::core::remote::{QuestionKey, Remote, Route};
+use crate::core::verdict::Facts;
+
+use crate::app::model::{HostModel, Link, Model};
+
+/// The facts of one container, gathered from all over the model.
+pub struct Gathered<'a> {
+    container: &'a ContainerFacts,
+    pub(super) store: ImageStore,
+    pub(super) image: Option<&'a ImageFacts>,
+    pub(super) tag_image: Option<&'a ImageFacts>,
+    pub(super) reference: Result<ImageRef, BadReference>,
+    pub question: Option<QuestionKey>,
+    pub(super) remote: Option<&'a Remote>,
+    pub(super) asking: bool,
+}
+
+/// Gathers the facts by which a container is judged.
+pub fn gather<'a>(
+    model: &'a Model,
+    host: &'a HostModel,
+    observation: &'a Observation,
+    container: &'a ContainerFacts,
+) -> Gathered<'a> {
+    let reference = container.reference.parse::<ImageRef>();
+    let question = reference.as_ref().ok().map(|reference| QuestionKey {
+        route: model.route(&reference.repository.registry, &host.spec),
+        reference: reference.clone(),
+        platform: observation.engine.platform.clone(),
+    });
+    let known = question.as_ref().and_then(|key| model.remotes.get(key));
+    Gathered {
+        container,
+        store: observation.engine.store,
+        image: observation.images.get(&container.image_id),
+        tag_image: reference
+            .as_ref()
+            .ok()
+            .and_then(|reference| observation.image_of_tag(reference)),
+        reference,
+        question,
+        remote: known
+            .map(|known| &known.remote)
+            .filter(|remote| remote.answer.is_some() || remote.failure.is_some()),
+        asking: known.is_some_and(|known| known.in_flight),
+    }
+}
+
+impl Gathered<'_> {
+    /// Says why the registry cannot be asked through the host that reaches it, if so.
+    pub(super) fn route_away(&self, model: &Model) -> Option<String> {
+        let Route::Via(via) = &self.question.as_ref()?.route else {
+            return None;
+        };
+        let Some(index) = model.host_index(via) else {
+            return Some(format!(
+                "the registry is asked through {via}, which is not configured"
+            ));
+        };
+        let host = &model.hosts[index];
+        (host.link != Link::Up).then(|| {
+            let why = host.failure().map_or_else(
+                || "is not connected yet".to_owned(),
+                |failure| format!("is {}: {failure}", host.state().word()),
+            );
+            format!("the registry is asked through {via}, which {why}")
+        })
+    }
+
+    /// Returns the facts in the shape that is judged.
+    pub fn facts<'b>(&'b self, away: Option<&'b str>, builds_here: Option<bool>) -> Facts<'b> {
+        Facts {
+            container: self.container,
+            store: self.store,
+            image: self.image,
+            reference: self.reference.as_ref(),
+            names_registry: ImageRef::names_a_registry(&self.container.reference),
+            tag_image: self.tag_image,
+            remote: self.remote,
+            builds_here,
+            pulled_before: false,
+            away,
+        }
+    }
+}
