@@ -13,6 +13,7 @@ use crate::core::names::RegistryHost;
 use crate::core::platform::Platform;
 use crate::core::remote::{RemoteImage, Route};
 use crate::core::shelf::{Shelf, TagList};
+use crate::core::trust::{Beside, Mark, Referred, Trust, contradictions};
 
 /// Asks registries and the shelves beside them.
 #[derive(Clone)]
@@ -90,6 +91,86 @@ impl Ahead {
         // The answer does not wait for the disk.
         tokio::task::spawn_blocking(move || shelves.keep_list(&route, &repository, &kept));
         Ok(list)
+    }
+
+    /// Reads what stands beside an image: attestations, signature; what cannot be read is said.
+    ///
+    /// `anew` asks again whether something refers to it, where nothing did.
+    pub async fn trust(
+        &self,
+        (route, repository): &(Route, Repository),
+        image: &RemoteImage,
+        beside: Option<Beside>,
+        anew: bool,
+    ) -> Trust {
+        let mut trust = Trust::default();
+        let mark = |present| match present {
+            true => Mark::Present,
+            false => Mark::Absent,
+        };
+        match self.registries.attested(route, repository, image).await {
+            Ok(attested) => {
+                trust.provenance = mark(attested.provenance);
+                trust.sbom = mark(attested.sbom);
+                if let Some(told) = &attested.told {
+                    trust.contradictions =
+                        contradictions(image.revision.as_deref(), image.source.as_deref(), told);
+                }
+                trust.told = attested.told;
+            }
+            Err(failure) => trust.trouble = Some(failure.to_string()),
+        }
+        match self.referred(route, repository, image, beside, anew).await {
+            Ok(found) => {
+                trust.signature = mark(found.signature);
+                if found.provenance {
+                    trust.provenance = Mark::Present;
+                }
+                if found.sbom {
+                    trust.sbom = Mark::Present;
+                }
+            }
+            Err(failure) => trust.trouble = Some(failure.to_string()),
+        }
+        trust
+    }
+
+    async fn referred(
+        &self,
+        route: &Route,
+        repository: &Repository,
+        image: &RemoteImage,
+        beside: Option<Beside>,
+        anew: bool,
+    ) -> Result<Referred, RegistryFailure> {
+        let now = Timestamp::now();
+        let (shelves, way, name, top) = (
+            self.shelves.clone(),
+            route.clone(),
+            repository.clone(),
+            image.top.clone(),
+        );
+        let kept = tokio::task::spawn_blocking(move || shelves.referred(&way, &name, &top, now));
+        let kept = kept.await.ok().flatten();
+        // A signature's tag that came since outweighs what was kept.
+        let newer = beside.is_some_and(|beside| beside.signature);
+        if let Some(found) = kept.filter(|found| found.signature || !anew && !newer) {
+            return Ok(found);
+        }
+        let registries = &self.registries;
+        let found = registries
+            .referred(route, repository, &image.top, beside)
+            .await?;
+        let (shelves, way, name, top) = (
+            self.shelves.clone(),
+            route.clone(),
+            repository.clone(),
+            image.top.clone(),
+        );
+        tokio::task::spawn_blocking(move || {
+            shelves.keep_referred(&way, &name, &top, (now, found));
+        });
+        Ok(found)
     }
 
     /// Returns what a reference names now; a kept answer holds for ever.

@@ -9,12 +9,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::blobs::sha256_of;
 use super::paths::{create_private_folder, replace_private_file};
 use crate::core::digest::TopDigest;
 use crate::core::image::Repository;
 use crate::core::remote::Route;
 use crate::core::shelf::{Shelf, TagList};
+use crate::core::trust::Referred;
 
 /// No list of tags that is read fills more.
 const LARGEST: u64 = 16 << 20;
@@ -33,7 +36,12 @@ struct Files {
     list: PathBuf,
     /// One line for each tag that never moves and what it names; answers come one by one and are appended.
     heads: PathBuf,
+    /// One line for each image whose referrers were asked for.
+    referred: PathBuf,
 }
+
+/// How long it holds that nothing refers to an image; a signature may come after the image.
+const UNSIGNED_HOLDS: SignedDuration = SignedDuration::from_hours(1);
 
 impl Shelves {
     /// Keeps shelves in the cache folder; without one nothing is kept.
@@ -80,18 +88,62 @@ impl Shelves {
             return;
         };
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let append = || {
-            let folder = files.heads.parent().ok_or(ErrorKind::InvalidInput)?;
-            create_private_folder(folder)?;
-            let mut options = OpenOptions::new();
-            let mut file = options
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .open(&files.heads)?;
-            file.write_all(line(tag, top).as_bytes())
+        let _: std::io::Result<()> = append(&files.heads, &line(tag, top));
+    }
+
+    /// Returns what was found to refer to an image; what was not found is forgotten after a while.
+    pub fn referred(
+        &self,
+        route: &Route,
+        repository: &Repository,
+        top: &TopDigest,
+        now: Timestamp,
+    ) -> Option<Referred> {
+        let files = self.files(route, repository)?;
+        let bytes = read(&files.referred)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let prefix = format!("{top} ");
+        // Of two lines for one image the later one holds.
+        let line = text
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix(&prefix))?;
+        let (at, marks) = line.split_once(' ')?;
+        let at = Timestamp::from_second(at.parse().ok()?).ok()?;
+        let found = Referred {
+            provenance: marks.contains('p'),
+            sbom: marks.contains('b'),
+            signature: marks.contains('s'),
         };
-        let _: std::io::Result<()> = append();
+        let young = now.duration_since(at).abs() < UNSIGNED_HOLDS;
+        (found.signature || young).then_some(found)
+    }
+
+    /// Keeps what was found to refer to an image.
+    pub fn keep_referred(
+        &self,
+        route: &Route,
+        repository: &Repository,
+        top: &TopDigest,
+        (at, found): (Timestamp, Referred),
+    ) {
+        let Some(files) = self.files(route, repository) else {
+            return;
+        };
+        let marks: String = [
+            (found.provenance, 'p'),
+            (found.sbom, 'b'),
+            (found.signature, 's'),
+        ]
+        .into_iter()
+        .filter_map(|(is, mark)| is.then_some(mark))
+        .chain(['.'])
+        .collect();
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _: std::io::Result<()> = append(
+            &files.referred,
+            &format!("{top} {} {marks}\n", at.as_second()),
+        );
     }
 
     /// Returns the files of a repository; a registry asked through a host may be another one of the same name.
@@ -105,8 +157,17 @@ impl Shelves {
         Some(Files {
             list: folder.join(format!("{}.json", digest.hex())),
             heads: folder.join(format!("{}.heads", digest.hex())),
+            referred: folder.join(format!("{}.referred", digest.hex())),
         })
     }
+}
+
+fn append(path: &Path, line: &str) -> std::io::Result<()> {
+    let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
+    create_private_folder(folder)?;
+    let mut options = OpenOptions::new();
+    let mut file = options.append(true).create(true).mode(0o600).open(path)?;
+    file.write_all(line.as_bytes())
 }
 
 fn line(tag: &str, top: &TopDigest) -> String {
@@ -154,7 +215,7 @@ mod tests {
         shelves.keep_head(&here, &repository, "sha-1", &top('1'));
         shelves.keep_head(&here, &repository, "sha-2", &top('2'));
         let list = TagList {
-            at: jiff::Timestamp::UNIX_EPOCH,
+            at: Timestamp::UNIX_EPOCH,
             tags: vec!["sha-2".into(), "latest".into()],
             complete: true,
         };
@@ -167,6 +228,29 @@ mod tests {
         // Another way to a registry of the same name is another repository.
         let via = Route::Via("nas".into());
         assert_eq!(again.load(&via, &repository), Shelf::default());
+    }
+
+    #[test]
+    fn a_signature_is_for_ever_and_its_absence_is_not() {
+        let scratch = Scratch::create();
+        let repository = "r.lan/app".parse::<ImageRef>().unwrap().repository;
+        let shelves = Shelves::in_folder(Some(scratch.path()));
+        let here = Route::Here;
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let hours = |hours| at + SignedDuration::from_hours(hours);
+        let signed = Referred {
+            signature: true,
+            ..Referred::default()
+        };
+        shelves.keep_referred(&here, &repository, &top('1'), (at, Referred::default()));
+        shelves.keep_referred(&here, &repository, &top('2'), (at, signed));
+        let known = |digit, at| shelves.referred(&here, &repository, &top(digit), at);
+        assert_eq!(known('1', at), Some(Referred::default()));
+        assert_eq!(known('1', hours(2)), None);
+        assert_eq!(known('2', hours(9_000)), Some(signed));
+        shelves.keep_referred(&here, &repository, &top('1'), (hours(2), signed));
+        assert_eq!(known('1', hours(9_000)), Some(signed));
+        assert_eq!(known('3', at), None);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use crate::core::files::Recipe;
 use crate::core::image::{ImageRef, Repository};
 use crate::core::names::{ContainerId, HostName, ProjectName, RegistryHost, ServiceKey};
-use crate::core::remote::{Question, Route};
+use crate::core::remote::{Question, RemoteImage, Route};
 use crate::core::rollout::plan::TargetPlan;
+use crate::core::trust::Beside;
 use crate::core::watch::Scope;
 
 use super::jobs::PlanWish;
@@ -67,6 +68,18 @@ pub enum Look {
         /// Whether the answer holds for ever.
         keep: bool,
     },
+    /// Looks for what stands beside an image: attestations, signatures.
+    Trust {
+        key: ImageKey,
+        place: RepositoryKey,
+        image: Box<RemoteImage>,
+        /// Helper tags of the image, where the whole list of tags is known.
+        beside: Option<Beside>,
+        /// Whether what was not there before is asked for again.
+        anew: bool,
+    },
+    /// Gives up all questions about tags and marks: the view that asked them was left.
+    Cease,
     /// Gathers what a plan needs and makes it; nothing is changed.
     Plan(PlanWish),
 }

@@ -144,6 +144,7 @@ impl Judge<'_> {
             );
         }
         let fetch = self.fetch(worst);
+        let builds_behind = self.builds_behind(worst);
         Some(ServiceView {
             kind,
             reference: worst.container.reference.clone(),
@@ -167,12 +168,34 @@ impl Judge<'_> {
             mixed,
             config,
             config_why,
-            builds_behind: None,
+            builds_behind,
             fetch_bytes: fetch.map(|(bytes, _)| bytes),
             fetch_estimate: fetch.map(|(_, estimate)| estimate),
             observed_at: self.observation.at,
             key,
         })
+    }
+
+    /// Returns by how many builds what runs is behind, where that was counted.
+    fn builds_behind(&self, judged: &Judged<'_>) -> Option<u64> {
+        match judged.assessment.verdict {
+            Verdict::Current => Some(0),
+            Verdict::Behind | Verdict::Pulled => {
+                let question = judged.question.as_ref()?;
+                let place = (
+                    question.route.clone(),
+                    question.reference.repository.clone(),
+                );
+                let running = judged.container.image_id.clone();
+                let top = judged.remote?.answer.as_ref()?.top.clone();
+                self.model
+                    .preview
+                    .counted
+                    .get(&(place, running, top))
+                    .copied()
+            }
+            Verdict::Moved | Verdict::Local | Verdict::Gone | Verdict::Unknown => None,
+        }
     }
 
     /// Returns what a pull would fetch and how sure that is.

@@ -15,6 +15,7 @@ use crate::core::rollout::plan::TargetPlan;
 use crate::core::rollout::{Outcome, Step};
 use crate::core::shelf::{Shelf, TagList};
 use crate::core::tailnet::Tailnet;
+use crate::core::trust::Trust;
 use crate::core::watch::EngineEvent;
 
 use super::keys::Key;
@@ -81,6 +82,11 @@ pub enum Msg {
     Imaged {
         key: ImageKey,
         result: Result<Box<RemoteImage>, RegistryFailure>,
+    },
+    /// What stands beside an image.
+    Trusted {
+        key: ImageKey,
+        trust: Box<Trust>,
     },
     /// What an earlier session knew of a repository's tags.
     Shelved {

@@ -38,6 +38,60 @@ pub struct Trust {
     pub told: Option<Provenance>,
     /// Where labels and provenance contradict each other.
     pub contradictions: Vec<String>,
+    /// Why a mark is not known.
+    pub trouble: Option<String>,
+}
+
+impl Trust {
+    /// Says what was found, in words that fit a line.
+    pub fn words(&self) -> String {
+        let mark = |what: &str, mark: Mark| match mark {
+            Mark::Present => what.to_owned(),
+            Mark::Absent => format!("no {what}"),
+            Mark::Unknown => format!("{what} not known"),
+        };
+        let told = self.told.as_ref().map(Provenance::words);
+        let provenance = match told.filter(|told| !told.is_empty()) {
+            Some(told) => format!("provenance {told}"),
+            None => mark("provenance", self.provenance),
+        };
+        let sbom = mark("SBOM", self.sbom);
+        let signature = mark("signature", self.signature);
+        format!("{provenance} · {sbom} · {signature}")
+    }
+}
+
+/// Helper tags that stand beside an image in a list of tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Beside {
+    pub signature: bool,
+    pub attestation: bool,
+    pub sbom: bool,
+    /// Whether a tag stands in for the list of referrers.
+    pub referrers: bool,
+}
+
+impl Beside {
+    /// Looks for helper tags of a digest in a whole list.
+    pub fn of<'a>(top: &Digest, tags: impl IntoIterator<Item = &'a str>) -> Self {
+        let name = helper(top);
+        let mut beside = Self::default();
+        for tag in tags {
+            match tag.strip_prefix(name.as_str()) {
+                Some("") => beside.referrers = true,
+                Some(".sig") => beside.signature = true,
+                Some(".att") => beside.attestation = true,
+                Some(".sbom") => beside.sbom = true,
+                _ => {}
+            }
+        }
+        beside
+    }
+}
+
+/// Returns the name that helper tags of a digest begin with.
+pub fn helper(top: &Digest) -> String {
+    top.to_string().replacen(':', "-", 1)
 }
 
 /// What a provenance statement says.
@@ -51,6 +105,27 @@ pub struct Provenance {
     /// The workflow's file or the run that built it.
     pub workflow: Option<String>,
     pub builder: Option<String>,
+}
+
+impl Provenance {
+    /// Says from where it says it comes: `github.com/me/app at 9c1e2d4f0011 by build.yml`.
+    pub fn words(&self) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        parts.extend(self.source.as_deref().map(place));
+        parts.extend(self.commit.as_deref().map(|commit| {
+            let changed = if self.dirty { ", changed" } else { "" };
+            format!("at {}{changed}", short(commit))
+        }));
+        let workflow = self.workflow.as_deref();
+        let file = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+        parts.extend(
+            workflow.map(|path| match path.split_once("/actions/runs/") {
+                Some((_, run)) => format!("by run {}", run.split('/').next().unwrap_or(run)),
+                None => format!("by {}", file(without_branch(path))),
+            }),
+        );
+        parts.join(" ")
+    }
 }
 
 /// What an attestation is about.
@@ -115,7 +190,10 @@ pub fn parts(manifest: &[u8]) -> Result<Vec<Part>, Unreadable> {
     let layers = manifest.get("layers").and_then(Value::as_array);
     let layers = layers.ok_or(Unreadable::NoStatement)?;
     let part = |layer: &Value| {
-        let predicate = layer.pointer("/annotations/in-toto.io~1predicate-type");
+        // Builders write the first, cosign the second.
+        let annotation = |name: &str| layer.pointer(&format!("/annotations/{name}"));
+        let predicate = annotation("in-toto.io~1predicate-type");
+        let predicate = predicate.or_else(|| annotation("predicateType"));
         Some(Part {
             predicate: predicate.and_then(Value::as_str).map(Predicate::of)?,
             digest: layer.get("digest")?.as_str()?.parse().ok()?,
@@ -123,6 +201,39 @@ pub fn parts(manifest: &[u8]) -> Result<Vec<Part>, Unreadable> {
         })
     };
     Ok(layers.iter().filter_map(part).collect())
+}
+
+/// What the referrers of an image say of it: kinds alone, nothing of them is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Referred {
+    pub provenance: bool,
+    pub sbom: bool,
+    pub signature: bool,
+}
+
+/// Reads a list of referrers: artifacts that name the image as their subject.
+pub fn referrers(index: &[u8]) -> Result<Referred, Unreadable> {
+    let index = json(index)?;
+    let list = index.get("manifests").and_then(Value::as_array);
+    let list = list.ok_or(Unreadable::NoStatement)?;
+    let mut found = Referred::default();
+    for entry in list {
+        let kind = entry.get("artifactType").and_then(Value::as_str);
+        let kind = kind.unwrap_or_default();
+        let predicate = entry.pointer("/annotations/dev.sigstore.bundle.predicateType");
+        let predicate = predicate.and_then(Value::as_str).unwrap_or_default();
+        let bundle = kind.starts_with("application/vnd.dev.sigstore.bundle");
+        match Predicate::of(predicate) {
+            Predicate::Provenance if bundle => found.provenance = true,
+            Predicate::Sbom if bundle => found.sbom = true,
+            _ if bundle => found.signature = true,
+            _ => {}
+        }
+        found.signature |= kind == "application/vnd.dev.cosign.artifact.sig.v1+json"
+            || kind.starts_with("application/vnd.cncf.notary.signature");
+        found.sbom |= kind.contains("spdx") || kind.contains("cyclonedx");
+    }
+    Ok(found)
 }
 
 /// Reads one in-toto statement.
@@ -283,165 +394,4 @@ fn short(revision: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    const COMMIT: &str = "9c1e2d4f00112233445566778899aabbccddeeff";
-
-    fn read(statement_json: &Value) -> Provenance {
-        match statement(statement_json.to_string().as_bytes()).unwrap() {
-            Statement::Provenance(provenance) => *provenance,
-            other => panic!("read as {other:?}"),
-        }
-    }
-
-    #[test]
-    fn buildx_version_0_2_from_a_workflow() {
-        let told = read(&json!({
-            "_type": "https://in-toto.io/Statement/v0.1",
-            "predicateType": "https://slsa.dev/provenance/v0.2",
-            "subject": [{"name": "pkg:docker/ghcr.io/me/blog@latest", "digest": {"sha256": "00"}}],
-            "predicate": {
-                "builder": {"id": "https://github.com/me/homelab/actions/runs/7/attempts/1"},
-                "buildType": "https://mobyproject.org/buildkit@v1",
-                "materials": [
-                    {"uri": "pkg:docker/python@3.12-slim", "digest": {"sha256": "11"}},
-                    {"uri": "https://github.com/me/homelab.git#refs/heads/main", "digest": {"sha1": COMMIT}}
-                ],
-                "invocation": {"configSource": {
-                    "uri": "https://github.com/me/homelab.git#refs/heads/main",
-                    "digest": {"sha1": COMMIT}, "entryPoint": "Dockerfile"
-                }}
-            }
-        }));
-        assert_eq!(
-            told,
-            Provenance {
-                source: Some("https://github.com/me/homelab.git".into()),
-                commit: Some(COMMIT.into()),
-                dirty: false,
-                workflow: Some("https://github.com/me/homelab/actions/runs/7/attempts/1".into()),
-                builder: Some("https://github.com/me/homelab/actions/runs/7/attempts/1".into()),
-            }
-        );
-    }
-
-    #[test]
-    fn a_local_build_tells_its_working_copy_without_credentials() {
-        let told = read(&json!({
-            "predicateType": "https://slsa.dev/provenance/v0.2",
-            "predicate": {
-                "builder": {"id": ""},
-                "invocation": {"configSource": {"entryPoint": "Dockerfile"}},
-                "metadata": {"https://mobyproject.org/buildkit@v1#metadata": {"vcs": {
-                    "revision": format!("{COMMIT}-dirty"),
-                    "source": "https://me:ghp_secret@github.com/me/homelab"
-                }}}
-            }
-        }));
-        assert_eq!(
-            told.source.as_deref(),
-            Some("https://github.com/me/homelab")
-        );
-        assert_eq!(told.commit.as_deref(), Some(COMMIT));
-        assert!(told.dirty);
-        assert_eq!(told.builder, None);
-    }
-
-    #[test]
-    fn version_1_of_buildx_and_of_github() {
-        let buildx = read(&json!({
-            "predicateType": "https://slsa.dev/provenance/v1",
-            "predicate": {
-                "buildDefinition": {
-                    "buildType": "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md",
-                    "externalParameters": {
-                        "configSource": {"uri": "https://github.com/me/app.git#refs/heads/main", "digest": {"sha1": COMMIT}, "path": "Dockerfile"},
-                        "request": {"frontend": "dockerfile.v0"}
-                    },
-                    "resolvedDependencies": []
-                },
-                "runDetails": {"builder": {"id": "https://builder.lan"}, "metadata": {}}
-            }
-        }));
-        assert_eq!(buildx.commit.as_deref(), Some(COMMIT));
-        assert_eq!(buildx.workflow, None);
-        let github = read(&json!({
-            "predicateType": "https://slsa.dev/provenance/v1",
-            "predicate": {
-                "buildDefinition": {
-                    "externalParameters": {"workflow": {"ref": "refs/heads/main", "repository": "https://github.com/me/app", "path": ".github/workflows/build.yml"}},
-                    "resolvedDependencies": [{"uri": "git+https://github.com/me/app@refs/heads/main", "digest": {"gitCommit": COMMIT}}]
-                },
-                "runDetails": {"builder": {"id": "https://github.com/me/app/.github/workflows/build.yml@refs/heads/main"}}
-            }
-        }));
-        assert_eq!(github.source.as_deref(), Some("https://github.com/me/app"));
-        assert_eq!(github.commit.as_deref(), Some(COMMIT));
-        assert_eq!(
-            github.workflow.as_deref(),
-            Some(".github/workflows/build.yml")
-        );
-    }
-
-    #[test]
-    fn an_attestation_manifest_lists_its_statements() {
-        let digest = format!("sha256:{}", "a".repeat(64));
-        let layer = |kind: &str| {
-            json!({"mediaType": "application/vnd.in-toto+json", "digest": digest, "size": 7,
-                "annotations": {"in-toto.io/predicate-type": kind}})
-        };
-        let manifest = json!({"schemaVersion": 2, "layers": [
-            layer("https://slsa.dev/provenance/v0.2"),
-            layer("https://spdx.dev/Document"),
-            layer("https://example.org/own"),
-            {"digest": "junk"}
-        ]});
-        let kinds: Vec<Predicate> = parts(manifest.to_string().as_bytes())
-            .unwrap()
-            .into_iter()
-            .map(|part| part.predicate)
-            .collect();
-        assert_eq!(
-            kinds,
-            [Predicate::Provenance, Predicate::Sbom, Predicate::Other]
-        );
-        assert_eq!(parts(b"{}"), Err(Unreadable::NoStatement));
-        assert!(matches!(parts(b"\xff"), Err(Unreadable::Json(_))));
-    }
-
-    #[test]
-    fn a_label_that_contradicts_the_provenance_is_told() {
-        let told = Provenance {
-            source: Some("https://github.com/me/app.git".into()),
-            commit: Some(COMMIT.into()),
-            ..Provenance::default()
-        };
-        let of = |revision, source| contradictions(revision, source, &told).len();
-        assert_eq!(of(Some("9c1e2d4"), Some("https://github.com/Me/app")), 0);
-        assert_eq!(of(Some(COMMIT), Some("git@github.com:me/app.git")), 0);
-        assert_eq!(of(Some("v1.2.3"), None), 0);
-        assert_eq!(of(None, Some("https://github.com/me/app/tree/main/web")), 0);
-        assert_eq!(of(Some("b81f0aa"), Some("https://github.com/you/app")), 2);
-        let words = contradictions(Some("b81f0aa"), None, &told);
-        assert_eq!(
-            words,
-            ["the label says revision b81f0aa, the provenance says it was built from 9c1e2d4f0011"]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in ".{0,60}") {
-            let _ = (statement(&bytes), parts(&bytes));
-            let whole = json!({"predicateType": "https://slsa.dev/provenance/v1", "predicate": {
-                "builder": {"id": text}, "invocation": {"configSource": {"uri": text, "digest": {"sha1": text}}}}});
-            let told = read(&whole);
-            let _ = contradictions(Some(&text), Some(&text), &told);
-        }
-    }
-}
+mod tests;

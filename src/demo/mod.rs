@@ -202,6 +202,8 @@ impl Demo {
                 vec![(after, message)]
             }
             Look::Image { key, places } => vec![self.image(key, places)],
+            Look::Trust { key, image, .. } => vec![self.trust(key, image)],
+            Look::Cease => Vec::new(),
             Look::Plan(wish) => vec![self.plan(wish, model)],
             Look::Catalog { route, registry } => vec![self.catalog(route, registry)],
             Look::Tags { route, repository } => vec![self.tags(route, repository, now)],

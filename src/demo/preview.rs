@@ -10,6 +10,7 @@ use crate::core::image::{ImageRef, Repository};
 use crate::core::names::RegistryHost;
 use crate::core::remote::{RemoteImage, Route};
 use crate::core::shelf::TagList;
+use crate::core::trust::{Mark, Provenance, Trust};
 
 use super::{Demo, no_route};
 
@@ -50,6 +51,36 @@ impl Demo {
                     .remote(repository, &build, platform, self.started_at)
             })
             .ok_or_else(|| absent("the registry does not hold it any more"))
+    }
+
+    /// Tells what stands beside an image: whoever builds with attestations also signs here.
+    pub(super) fn trust(&self, key: &ImageKey, image: &RemoteImage) -> (Duration, Msg) {
+        let attested = !image.attestations.is_empty();
+        let mark = |present| match present {
+            true => Mark::Present,
+            false => Mark::Absent,
+        };
+        let told = attested.then(|| Provenance {
+            source: image.source.clone(),
+            commit: image.revision.clone(),
+            dirty: false,
+            workflow: Some(".github/workflows/build.yml".to_owned()),
+            builder: None,
+        });
+        let signed = image.source.as_deref();
+        let signed = signed.is_some_and(|source| source.contains("github.com"));
+        let trust = Trust {
+            provenance: mark(attested),
+            sbom: Mark::Absent,
+            signature: mark(attested && signed),
+            told,
+            ..Trust::default()
+        };
+        let msg = Msg::Trusted {
+            key: key.clone(),
+            trust: Box::new(trust),
+        };
+        (Duration::from_millis(60), msg)
     }
 
     /// Lists the repositories of a registry.

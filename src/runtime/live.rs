@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::adapters::ahead::Ahead;
 use crate::adapters::blobs::BlobStore;
@@ -47,6 +48,8 @@ pub struct Live {
     memory: Option<MemoryFile>,
     operating: Option<Arc<mode::Operating>>,
     jobs: Jobs,
+    /// Questions of the view that is open.
+    asking: Asking,
     /// Whether jobs that run on a host are looked for.
     finds_jobs: bool,
 }
@@ -81,6 +84,7 @@ impl Live {
         };
         Self {
             finds_jobs: false,
+            asking: Asking::default(),
             jobs: Jobs::new(actor, queue.clone(), paths.state.clone()),
             ahead: Ahead::new(registries.clone(), shelves),
             settings: shared,
@@ -189,6 +193,23 @@ impl Live {
             };
             let _ = queue.send(Msg::Disconnected { host, failure });
         });
+    }
+}
+
+/// Questions on their way that end with the view that asked them.
+#[derive(Default)]
+struct Asking(Vec<AbortHandle>);
+
+impl Asking {
+    fn push(&mut self, task: JoinHandle<()>) {
+        self.0.retain(|task| !task.is_finished());
+        self.0.push(task.abort_handle());
+    }
+
+    fn cease(&mut self) {
+        for task in self.0.drain(..) {
+            task.abort();
+        }
     }
 }
 
@@ -301,15 +322,15 @@ impl World for Live {
             }
             Look::Catalog { route, registry } => {
                 let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
-                tokio::spawn(async move {
+                self.asking.push(tokio::spawn(async move {
                     let result = ahead.catalog(&route, &registry).await;
                     let key = (route, registry);
                     let _ = queue.send(Msg::Cataloged { key, result });
-                });
+                }));
             }
             Look::Tags { route, repository } => {
                 let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
-                tokio::spawn(async move {
+                self.asking.push(tokio::spawn(async move {
                     let key = (route, repository);
                     let shelf = ahead.shelf(&key).await;
                     let _ = queue.send(Msg::Shelved {
@@ -318,8 +339,23 @@ impl World for Live {
                     });
                     let result = ahead.tags(&key).await;
                     let _ = queue.send(Msg::Listed { key, result });
-                });
+                }));
             }
+            Look::Trust {
+                key,
+                place,
+                image,
+                beside,
+                anew,
+            } => {
+                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
+                self.asking.push(tokio::spawn(async move {
+                    let trust = ahead.trust(&place, &image, beside, anew).await;
+                    let trust = Box::new(trust);
+                    let _ = queue.send(Msg::Trusted { key, trust });
+                }));
+            }
+            Look::Cease => self.asking.cease(),
             Look::Plan(wish) => self.jobs.plan(wish, model),
             Look::Head {
                 asker,
@@ -328,14 +364,14 @@ impl World for Live {
                 keep,
             } => {
                 let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
-                tokio::spawn(async move {
+                self.asking.push(tokio::spawn(async move {
                     let result = ahead.head(&route, &reference, keep).await;
                     let _ = queue.send(Msg::Headed {
                         asker,
                         reference,
                         result,
                     });
-                });
+                }));
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::core::age::{bytes, count};
 use crate::core::image::ImageRef;
 use crate::core::layers::{Estimate, LayerPart, PartState, Prediction};
 use crate::core::names::ServiceKey;
+use crate::core::trust::Trust;
 
 use super::list;
 use super::pen::Pen;
@@ -197,6 +198,7 @@ fn foot(view: &LayersView, prediction: &Prediction) -> Vec<(String, Role)> {
     for warning in &prediction.warnings {
         lines.push((warning.to_string(), Role::Attention));
     }
+    lines.extend(trust_lines(view));
     if !view.shared_with.is_empty() {
         let text = format!("shared with {}", view.shared_with.join(", "));
         lines.push((text, Role::Quiet));
@@ -204,6 +206,21 @@ fn foot(view: &LayersView, prediction: &Prediction) -> Vec<(String, Role)> {
     if !view.elsewhere.is_empty() {
         let list: Vec<String> = view.elsewhere.iter().map(elsewhere).collect();
         lines.push((format!("elsewhere: {}", list.join(" · ")), Role::Quiet));
+    }
+    lines
+}
+
+/// Says what stands beside the image; of the running one only what differs.
+fn trust_lines(view: &LayersView) -> Vec<(String, Role)> {
+    let mut lines = Vec::new();
+    let words = view.trust.as_ref().map(Trust::words);
+    lines.extend(words.clone().map(|words| (words, Role::Quiet)));
+    for contradiction in view.trust.iter().flat_map(|trust| &trust.contradictions) {
+        lines.push((contradiction.clone(), Role::Attention));
+    }
+    let running = view.running_trust.as_ref().map(Trust::words);
+    if let Some(running) = running.filter(|running| Some(running) != words.as_ref()) {
+        lines.push((format!("running now: {running}"), Role::Quiet));
     }
     lines
 }

@@ -5,11 +5,13 @@ use ratatui::layout::Rect;
 
 use crate::app::model::Model;
 use crate::app::preview::tags::{TagsView, Tally};
+use crate::app::preview::trust;
 use crate::app::screen::Chosen;
 use crate::core::age::{age, bytes, count};
 use crate::core::candidates::Candidate;
 use crate::core::names::ServiceKey;
 use crate::core::text::clean;
+use crate::core::trust::Trust;
 
 use super::list;
 use super::pen::Pen;
@@ -81,7 +83,11 @@ pub fn draw(
         titles(&columns, pen, Rect { y: top, ..area });
         top += 1;
     }
-    let foot = selected_lines(view.selected(selected), now);
+    let chosen = view.selected(selected);
+    let trust = chosen
+        .and_then(|own| own.digest.as_ref())
+        .and_then(|top| trust::of_top(model, model.service(service)?, Some(top)));
+    let foot = selected_lines(chosen, trust, now);
     let foot_height = match area.height {
         0..12 => 0,
         _ => u16::try_from(foot.len()).unwrap_or(0),
@@ -281,7 +287,11 @@ fn places(candidate: &Candidate) -> (String, Role) {
 }
 
 /// Says below the list what there is to know of the selected one.
-fn selected_lines(candidate: Option<&Candidate>, now: Timestamp) -> Vec<(String, Role)> {
+fn selected_lines(
+    candidate: Option<&Candidate>,
+    trust: Option<&Trust>,
+    now: Timestamp,
+) -> Vec<(String, Role)> {
     let Some(candidate) = candidate else {
         return Vec::new();
     };
@@ -310,10 +320,16 @@ fn selected_lines(candidate: Option<&Candidate>, now: Timestamp) -> Vec<(String,
     let mut second: Vec<String> = Vec::new();
     second.extend(candidate.digest.as_ref().map(ToString::to_string));
     second.extend(candidate.source.clone());
-    vec![
+    let mut lines = vec![
         (first.join(" · "), Role::Quiet),
         (second.join("  "), Role::Quiet),
-    ]
+    ];
+    // The line is there before its text, so that nothing jumps.
+    lines.push((trust.map_or_else(String::new, Trust::words), Role::Quiet));
+    for contradiction in trust.iter().flat_map(|trust| &trust.contradictions) {
+        lines.push((contradiction.clone(), Role::Attention));
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `resolve` | a question to its answer: tag, index, platform, config |
+//! | `attest` | attestations, signatures and referrers of an image |
 //! | `listing` | tags of a repository, repositories of a registry |
 //! | `errand` | one request with challenges, credentials, tokens |
 //! | `endpoint` | one registry: address, redirects, single requests |
@@ -16,6 +17,7 @@
 //! | `manifest` | bytes to facts |
 //! | `transport`, `direct`, `through`, `tls` | one HTTP exchange, from here or through a host |
 
+mod attest;
 mod auth;
 mod challenge;
 mod direct;
@@ -36,6 +38,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
+pub use self::attest::Attested;
 use self::auth::Auth;
 use self::direct::Direct;
 use self::endpoint::Endpoint;

@@ -163,7 +163,7 @@ impl Registries {
         })
     }
 
-    fn session<'a>(
+    pub(super) fn session<'a>(
         &'a self,
         route: &Route,
         repository: &'a Repository,
@@ -186,9 +186,9 @@ impl Registries {
 }
 
 /// One repository asked for one purpose.
-struct Session<'a> {
-    endpoint: Arc<Endpoint>,
-    blobs: &'a BlobStore,
+pub(super) struct Session<'a> {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) blobs: &'a BlobStore,
     trail: Trail,
     repository: &'a Repository,
     /// The repository as the store of blobs remembers it: on another way it may be another one.
@@ -443,7 +443,7 @@ impl Session<'_> {
         }
     }
 
-    async fn document(&self, digest: &Digest) -> Result<Document, RegistryFailure> {
+    pub(super) async fn document(&self, digest: &Digest) -> Result<Document, RegistryFailure> {
         let bytes = match self.blobs.get(digest).await {
             Some(bytes) => bytes,
             None => self.fetch_manifest(digest).await?,
@@ -461,7 +461,11 @@ impl Session<'_> {
         Ok(bytes)
     }
 
-    async fn verified(&self, digest: &Digest, bytes: Bytes) -> Result<Bytes, RegistryFailure> {
+    pub(super) async fn verified(
+        &self,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<Bytes, RegistryFailure> {
         if !blobs::matches(digest, &bytes) {
             return Err(self.lied(&format!(
                 "the bytes that it sends for {} do not match that digest",
@@ -472,7 +476,7 @@ impl Session<'_> {
         Ok(bytes)
     }
 
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         method: Method,
         what: &str,
@@ -497,7 +501,10 @@ impl Session<'_> {
         self.endpoint.run(&self.trail, &errand).await
     }
 
-    fn good(&self, outcome: Outcome) -> Result<super::transport::Reply, RegistryFailure> {
+    pub(super) fn good(
+        &self,
+        outcome: Outcome,
+    ) -> Result<super::transport::Reply, RegistryFailure> {
         let asked = self.endpoint.asked(self.purpose);
         match outcome.reply.status {
             status if status.is_success() => Ok(outcome.reply),
@@ -506,7 +513,7 @@ impl Session<'_> {
         }
     }
 
-    fn lied(&self, how: &str) -> RegistryFailure {
+    pub(super) fn lied(&self, how: &str) -> RegistryFailure {
         self.endpoint.asked(self.purpose).lied(how)
     }
 }

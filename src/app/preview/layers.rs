@@ -11,8 +11,9 @@ use crate::core::layers::{Estimate, Holdings, Prediction, predict};
 use crate::core::names::{HostName, ServiceKey};
 use crate::core::platform::Platform;
 use crate::core::remote::{RemoteImage, Route};
+use crate::core::trust::Trust;
 
-use super::Lookup;
+use super::{Lookup, trust};
 
 /// The image that a pull would bring, as far as it is known.
 #[derive(Debug, Clone)]
@@ -39,6 +40,9 @@ pub struct LayersView {
     pub shared_with: Vec<String>,
     /// The same reference on other hosts.
     pub elsewhere: Vec<Elsewhere>,
+    /// What stands beside the image, and beside the one that runs.
+    pub trust: Option<Trust>,
+    pub running_trust: Option<Trust>,
 }
 
 impl LayersView {
@@ -148,6 +152,8 @@ pub fn view(model: &Model, key: &ServiceKey, to: Option<&ImageRef>) -> Option<La
         platform: goal.platform.clone(),
         shared_with: shared_with(model, host, service, &goal),
         elsewhere: elsewhere(model, service, &goal),
+        trust: trust::of_top(model, service, goal.top.as_ref()).cloned(),
+        running_trust: trust::of_running(model, service).cloned(),
         reference: goal.reference,
         state,
     })

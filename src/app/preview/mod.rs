@@ -6,12 +6,13 @@
 pub mod layers;
 pub mod registry;
 pub mod tags;
+pub mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::core::digest::TopDigest;
+use crate::core::digest::{ImageId, TopDigest};
 use crate::core::failure::RegistryFailure;
 use crate::core::former_run::FormerRun;
 use crate::core::image::{ImageRef, Repository};
@@ -29,6 +30,12 @@ pub struct Preview {
     pub lookups: BTreeMap<ImageKey, Lookup>,
     pub repositories: BTreeMap<RepositoryKey, RepositoryModel>,
     pub catalogs: BTreeMap<registry::CatalogKey, registry::CatalogModel>,
+    /// What stands beside images, as far as somebody looked.
+    pub marks: BTreeMap<ImageKey, trust::Marks>,
+    /// How many builds lie between two images of a repository, where that was counted.
+    pub counted: BTreeMap<CountKey, u64>,
+    /// Whether a view was left whose questions nobody waits for any more.
+    pub left: bool,
     /// What services ran before, as far as it was recorded.
     pub runs: BTreeMap<ServiceKey, Vec<FormerRun>>,
     /// The open list of tags as it was last joined; joining it for each key would be felt.
@@ -48,6 +55,9 @@ pub type ImageKey = (TopDigest, Platform);
 
 /// A repository and the way to its registry.
 pub type RepositoryKey = (Route, Repository);
+
+/// What runs and what the tag names, in one repository.
+pub type CountKey = (RepositoryKey, ImageId, TopDigest);
 
 /// An image that was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +113,10 @@ impl Preview {
         let repositories = self.repositories.values();
         self.due.is_empty()
             && !self.registry_due
+            && self
+                .marks
+                .values()
+                .all(|marks| !matches!(marks, trust::Marks::InFlight))
             && self.catalogs.values().all(|catalog| !catalog.listing)
             && looks.into_iter().all(|lookup| !lookup.is_in_flight())
             && repositories
@@ -113,6 +127,11 @@ impl Preview {
     /// Forgets failures and what may have moved, so that everything is asked for anew.
     pub fn refresh(&mut self, key: &RepositoryKey) {
         self.lookups.retain(|_, lookup| lookup.is_in_flight());
+        for marks in self.marks.values_mut() {
+            if matches!(marks, trust::Marks::Known(_)) {
+                *marks = trust::Marks::Stale;
+            }
+        }
         if let Some(repository) = self.repositories.get_mut(key) {
             repository.fresh = false;
             repository.failure = None;

@@ -11,7 +11,7 @@ use crate::core::layers::Holdings;
 use crate::core::names::ServiceKey;
 use crate::core::tag_family::{Family, families};
 
-use super::{RepositoryKey, RepositoryModel};
+use super::{CountKey, RepositoryKey, RepositoryModel};
 
 /// A service's ways forward and back.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +88,15 @@ pub fn repository_key(service: &ServiceView) -> Option<RepositoryKey> {
     Some((
         question.route.clone(),
         question.reference.repository.clone(),
+    ))
+}
+
+/// Names what is counted between: what a service runs and what its tag names.
+pub fn count_key(service: &ServiceView) -> Option<CountKey> {
+    Some((
+        repository_key(service)?,
+        service.running.image_id.clone(),
+        service.registry.digest.clone()?,
     ))
 }
 

@@ -6,6 +6,7 @@ mod acting;
 mod catalog;
 mod fleet;
 mod keys;
+mod marks;
 mod preview;
 mod schedule;
 mod tailnet;
@@ -77,6 +78,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         } => fleet::rendered(model, host, project, recipe, state),
         Msg::Resolved { key, result } => fleet::resolved(model, &key, result),
         Msg::Imaged { key, result } => preview::imaged(model, key, result),
+        Msg::Trusted { key, trust } => marks::trusted(model, key, trust),
         Msg::Shelved { key, shelf } => preview::shelved(model, &key, *shelf),
         Msg::Cataloged { key, result } => catalog::cataloged(model, &key, result),
         Msg::Listed { key, result } => preview::listed(model, &key, result),
@@ -86,6 +88,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
             result,
         } => preview::headed(model, &asker, &reference, result),
     }
+    marks::cease(model, &mut effects);
     preview::run_due(model, &mut effects);
     catalog::run_due(model, &mut effects);
     schedule::run_due(model, &mut effects);
@@ -99,6 +102,9 @@ pub fn open(model: &mut Model, view: View) {
         View::Tags { service, .. } => super::preview::tags::view(model, service),
         View::Layers { .. } | View::Registry { .. } | View::Fleet => None,
     };
+    if model.screen.view != view {
+        model.preview.left = true;
+    }
     model.screen.view = view;
     model.dirty = true;
     preview::mark_view(model);

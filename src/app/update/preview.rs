@@ -22,7 +22,7 @@ use super::super::mode::Mode;
 use super::super::model::{Link, Model};
 use super::super::preview::{ImageKey, Lookup, RepositoryKey, RepositoryModel, layers, tags};
 use super::super::screen::View;
-use super::fleet;
+use super::{fleet, marks};
 
 /// How many images are asked for at once.
 const IMAGES_AT_ONCE: usize = 8;
@@ -183,11 +183,12 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
         for (service, to) in goals(model, index) {
             want_prediction(model, index, &service, to.as_ref(), effects);
         }
-        if let View::Tags { service, .. } = &model.screen.view
-            && service.host == name
-        {
-            let service = service.clone();
-            want_tags(model, index, &service, effects);
+        let looked_at = model.screen.view.service().cloned();
+        if let Some(service) = looked_at.filter(|service| service.host == name) {
+            if matches!(model.screen.view, View::Tags { .. }) {
+                want_tags(model, index, &service, effects);
+            }
+            marks::want(model, index, &service, effects);
         }
     }
 }
@@ -437,6 +438,23 @@ fn want_tags<M: Mode>(
     }
     model.preview.shown = tags::view(model, key);
     model.dirty = true;
+    keep_count(model, index, key);
+}
+
+/// Keeps how many builds the service is behind, for its row.
+fn keep_count(model: &mut Model, index: usize, key: &ServiceKey) {
+    let builds = model
+        .preview
+        .shown
+        .as_ref()
+        .and_then(|own| own.builds_behind);
+    let counted = model.service(key).and_then(tags::count_key);
+    let (Some(builds), Some(counted)) = (builds, counted) else {
+        return;
+    };
+    if model.preview.counted.insert(counted, builds) != Some(builds) {
+        fleet::touch(model, index);
+    }
 }
 
 /// Tells whether the order of questions has to be worked out.

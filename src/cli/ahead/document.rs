@@ -3,13 +3,16 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::app::model::Model;
 use crate::app::preview::layers::{LayersState, LayersView};
 use crate::app::preview::tags::TagsView;
+use crate::app::preview::trust;
 use crate::core::candidates::{Candidate, Whereabouts};
 use crate::core::digest::Digest;
 use crate::core::layers::{LayerPart, Prediction};
 use crate::core::platform::Platform;
 use crate::core::text::clean_within;
+use crate::core::trust::Trust;
 
 /// The longest instruction that is written down.
 const INSTRUCTION: usize = 2_000;
@@ -30,6 +33,41 @@ pub struct Layers<'a> {
     config: Option<Config<'a>>,
     layers: Vec<Layer<'a>>,
     warnings: Vec<String>,
+    trust: Option<Marks<'a>>,
+    running_trust: Option<Marks<'a>>,
+}
+
+/// What stands beside an image: nothing of it is verified.
+#[derive(Debug, Serialize)]
+struct Marks<'a> {
+    provenance: &'static str,
+    sbom: &'static str,
+    signature: &'static str,
+    source: Option<&'a str>,
+    commit: Option<&'a str>,
+    /// Whether the working copy had changes that no commit holds; absent where no provenance tells.
+    dirty: Option<bool>,
+    workflow: Option<&'a str>,
+    builder: Option<&'a str>,
+    contradictions: &'a [String],
+    /// Why a mark is unknown.
+    error: Option<&'a str>,
+}
+
+fn marks(trust: &Trust) -> Marks<'_> {
+    let told = trust.told.as_ref();
+    Marks {
+        provenance: trust.provenance.word(),
+        sbom: trust.sbom.word(),
+        signature: trust.signature.word(),
+        source: told.and_then(|told| told.source.as_deref()),
+        commit: told.and_then(|told| told.commit.as_deref()),
+        dirty: told.map(|told| told.dirty),
+        workflow: told.and_then(|told| told.workflow.as_deref()),
+        builder: told.and_then(|told| told.builder.as_deref()),
+        contradictions: &trust.contradictions,
+        error: trust.trouble.as_deref(),
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +120,8 @@ impl<'a> Layers<'a> {
                     .map(ToString::to_string)
                     .collect()
             }),
+            trust: view.trust.as_ref().map(marks),
+            running_trust: view.running_trust.as_ref().map(marks),
         }
     }
 }
@@ -123,20 +163,27 @@ struct Way<'a> {
     fetch_bytes: Option<u64>,
     running: bool,
     may_go: bool,
+    /// Absent where nobody looked: only for what runs and what the tag names.
+    trust: Option<Marks<'a>>,
 }
 
 impl<'a> Tags<'a> {
     /// Makes the document.
-    pub fn of(view: &'a TagsView) -> Self {
+    pub fn of(model: &'a Model, view: &'a TagsView) -> Self {
+        let trust = |own: &Candidate| {
+            let service = model.service(&view.service)?;
+            trust::of_top(model, service, own.digest.as_ref())
+        };
+        let all = view.candidates.iter();
         Self {
             schema: 1,
             target: view.service.to_string(),
-            candidates: view.candidates.iter().map(way).collect(),
+            candidates: all.map(|own| way(own, trust(own))).collect(),
         }
     }
 }
 
-fn way(candidate: &Candidate) -> Way<'_> {
+fn way<'a>(candidate: &'a Candidate, trust: Option<&'a Trust>) -> Way<'a> {
     let places = candidate.whereabouts().into_iter();
     Way {
         reference: candidate.reference.as_ref().map(ToString::to_string),
@@ -156,5 +203,6 @@ fn way(candidate: &Candidate) -> Way<'_> {
         fetch_bytes: candidate.fetch_bytes,
         running: candidate.running,
         may_go: candidate.may_go,
+        trust: trust.map(marks),
     }
 }

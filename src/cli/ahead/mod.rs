@@ -301,7 +301,7 @@ fn report_tags(
         output.say(format!("the tags could not be listed: {failure}"));
     }
     if json {
-        output.json(&document::Tags::of(&view))?;
+        output.json(&document::Tags::of(model, &view))?;
     } else {
         output.text(&text::tags(&view, model.now.wall))?;
     }

@@ -68,7 +68,9 @@ fn a_download_has_the_fields_of_schema_1() {
             "total_bytes",
             "config",
             "layers",
-            "warnings"
+            "warnings",
+            "trust",
+            "running_trust"
         ]
     );
     assert_eq!(document["estimate"], "exact");
@@ -86,6 +88,11 @@ fn a_download_has_the_fields_of_schema_1() {
         .sum();
     let config = document["config"]["size"].as_u64().unwrap();
     assert_eq!(document["fetch_bytes"], fetched + config);
+    let trust = &document["trust"];
+    assert_eq!(trust["provenance"], "present");
+    assert_eq!(trust["sbom"], "absent");
+    assert_eq!(trust["commit"], "b81f0aa");
+    assert_eq!(document["running_trust"]["signature"], "present");
 }
 
 #[test]
@@ -146,6 +153,7 @@ fn ways_back_have_the_fields_of_schema_1() {
         "fetch_bytes",
         "running",
         "may_go",
+        "trust",
     ] {
         assert!(keys(&candidates[0]).contains(&field), "{field}");
     }

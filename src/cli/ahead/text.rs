@@ -60,6 +60,13 @@ fn ready(out: &mut String, view: &LayersView, prediction: &Prediction) {
     for warning in &prediction.warnings {
         out.push_str(&format!("warning: {warning}\n"));
     }
+    for (what, trust) in [("", &view.trust), ("running now: ", &view.running_trust)] {
+        let Some(trust) = trust else { continue };
+        out.push_str(&format!("{what}{}\n", trust.words()));
+        for contradiction in &trust.contradictions {
+            out.push_str(&format!("warning: {contradiction}\n"));
+        }
+    }
     if !view.elsewhere.is_empty() {
         let list: Vec<String> = view.elsewhere.iter().map(elsewhere).collect();
         out.push_str(&format!("elsewhere: {}\n", list.join(", ")));

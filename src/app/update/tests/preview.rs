@@ -11,6 +11,7 @@ use crate::core::layers::Estimate;
 use crate::core::remote::RemoteImage;
 use crate::core::samples::{platform, remote_image};
 use crate::core::shelf::{Shelf, TagList};
+use crate::core::trust::{Mark, Trust};
 
 /// The running image 1 has the layers 21 and 22 under digest 10; the tag names 11 with 21 and 23.
 fn running_image() -> RemoteImage {
@@ -217,7 +218,10 @@ fn tags_are_asked_about_eight_at_a_time_and_only_while_they_are_looked_at() {
     let (mut bench, _) = behind(true);
     bench.imaged(10, Ok(running_image()));
     let effects = open_tags(&mut bench);
-    assert!(matches!(looks(&effects)[..], [Look::Tags { .. }]));
+    assert!(matches!(
+        looks(&effects)[..],
+        [Look::Tags { .. }, Look::Trust { .. }, Look::Trust { .. }]
+    ));
     let names: Vec<String> = (0..2000)
         .map(|number| format!("sha-a{number:06}"))
         .collect();
@@ -230,10 +234,18 @@ fn tags_are_asked_about_eight_at_a_time_and_only_while_they_are_looked_at() {
     let view = tags::view(&bench.model, &key("vps/-/web")).unwrap();
     assert_eq!(view.tally.all, 2000);
     assert!(view.asking);
-    // Who leaves the view asks nothing more.
-    bench.model.screen.view = View::Fleet;
+    // Who leaves the view asks nothing more, and what is on its way is given up.
+    crate::app::update::open(&mut bench.model, View::Fleet);
+    let effects = bench.tick();
+    assert!(looks(&effects).contains(&&Look::Cease));
+    let repository = &bench.model.preview.repositories[&repository()];
+    assert!(repository.in_flight.is_empty());
     let effects = bench.headed("sha-a000001", Ok(31));
     assert_eq!(heads(&effects), [""; 0]);
+    assert!(!looks(&bench.tick()).contains(&&Look::Cease), "once");
+    // Who comes back finds the rest asked for again.
+    let effects = open_tags(&mut bench);
+    assert_eq!(heads(&effects).len(), 8);
 }
 
 #[test]
@@ -315,4 +327,56 @@ fn builds_between_are_counted_once_their_ages_are_known() {
     between.created = Some(day(40));
     bench.imaged(12, Ok(between));
     assert_eq!(behind(&bench), Some(2));
+    // The row knows it too, and keeps it when the view is left.
+    crate::app::update::open(&mut bench.model, View::Fleet);
+    bench.tick();
+    let row = bench.model.service(&key("vps/-/web")).unwrap();
+    assert_eq!(row.builds_behind, Some(2));
+}
+
+#[test]
+fn marks_are_looked_for_once_and_told_anew_on_demand() {
+    let (mut bench, _) = behind(true);
+    bench.imaged(10, Ok(running_image()));
+    let service = key("vps/-/web");
+    let layers = View::Layers {
+        service: service.clone(),
+        to: None,
+        selected: 0,
+    };
+    crate::app::update::open(&mut bench.model, layers);
+    let effects = bench.tick();
+    let asked: Vec<ImageKey> = looks(&effects)
+        .iter()
+        .filter_map(|look| match look {
+            Look::Trust { key, anew, .. } => (!anew).then(|| key.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(asked, [image_key(10), image_key(11)]);
+    let trust = |signature| {
+        Box::new(Trust {
+            signature,
+            ..Trust::default()
+        })
+    };
+    for (key, signature) in asked.iter().zip([Mark::Present, Mark::Absent]) {
+        let effects = bench.tell(Msg::Trusted {
+            key: key.clone(),
+            trust: trust(signature),
+        });
+        assert!(looks(&effects).is_empty(), "{effects:?}");
+    }
+    let view = layers::view(&bench.model, &service, None).unwrap();
+    assert_eq!(view.running_trust.unwrap().signature, Mark::Present);
+    assert_eq!(view.trust.unwrap().signature, Mark::Absent);
+    assert!(looks(&bench.tick()).is_empty());
+    bench.model.preview.refresh(&repository());
+    mark_view(&mut bench.model);
+    let effects = bench.tick();
+    let anew = looks(&effects)
+        .iter()
+        .filter(|look| matches!(look, Look::Trust { anew: true, .. }))
+        .count();
+    assert_eq!(anew, 2);
 }
