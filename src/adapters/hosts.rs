@@ -174,6 +174,11 @@ impl HostSession {
         self.could_change
     }
 
+    /// Returns how the host is described.
+    pub fn spec(&self) -> &HostSpec {
+        &self.spec
+    }
+
     /// Returns the handle that can only look.
     pub fn observer(&self) -> &Observer {
         &self.observer

@@ -2,6 +2,7 @@
 
 pub mod ahead;
 pub mod blobs;
+pub mod builds;
 pub mod config;
 pub mod credentials;
 pub mod discover;

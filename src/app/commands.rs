@@ -66,6 +66,7 @@ pub enum Run {
     Fleet,
     Layers,
     Tags,
+    Builds,
     Pull,
     Recreate,
     Update,
@@ -164,20 +165,20 @@ pub const COMMANDS: &[Command] = &[
         id: "fold",
         keys: &["left", "h"],
         label: "fold",
-        help: "Fold the selected host, project or group.",
+        help: "Fold the selected host, project or group; in a build, go to the one before.",
         kind: Kind::Move,
         footer: 0,
-        refuse: refuse::needs_fleet,
+        refuse: refuse::needs_fleet_or_build,
         run: Run::Fold,
     },
     Command {
         id: "unfold",
         keys: &["right"],
         label: "unfold",
-        help: "Unfold the selected host, project or group.",
+        help: "Unfold the selected host, project or group; in a build, go to the one after.",
         kind: Kind::Move,
         footer: 0,
-        refuse: refuse::needs_fleet,
+        refuse: refuse::needs_fleet_or_build,
         run: Run::Unfold,
     },
     Command {
@@ -289,6 +290,16 @@ pub const COMMANDS: &[Command] = &[
         footer: 6,
         refuse: refuse::needs_reference,
         run: Run::Tags,
+    },
+    Command {
+        id: "builds",
+        keys: &["4"],
+        label: "builds",
+        help: "Show builds by what they make: hits, time, trend, what broke the cache, where they run.",
+        kind: Kind::Look,
+        footer: 6,
+        refuse: refuse::needs_builds,
+        run: Run::Builds,
     },
     Command {
         id: "update",
@@ -424,6 +435,10 @@ pub fn refusal(model: &Model, command: &Command) -> Option<String> {
 pub fn selected_service(model: &Model) -> Option<&ServiceView> {
     if let Some(service) = model.screen.view.service() {
         return model.service(service);
+    }
+    // The fleet's selection is not in sight there.
+    if matches!(model.screen.view, View::Builds { .. } | View::Build { .. }) {
+        return None;
     }
     match rows::selected(model)? {
         RowId::Service(key) => model.service(&key),

@@ -82,6 +82,10 @@ pub enum Look {
     Cease,
     /// Gathers what a plan needs and makes it; nothing is changed.
     Plan(PlanWish),
+    /// Reads a source of builds and follows it.
+    Builds { source: Box<str> },
+    /// Says whether somebody looks at builds, so that their sources are watched closely or left alone.
+    WatchBuilds { closely: bool },
 }
 
 /// Ways of changing.

@@ -20,6 +20,7 @@ use crate::core::names::{ProjectName, ServiceKey};
 use crate::core::remote::{QuestionKey, Remote, RemoteImage};
 use crate::core::verdict::{self, Assessment, Verdict};
 
+use super::builds;
 use super::model::{FilesKey, HostModel, Model};
 
 pub use gather::{Gathered, gather};
@@ -145,7 +146,7 @@ impl Judge<'_> {
         }
         let fetch = self.fetch(worst);
         let builds_behind = self.builds_behind(worst);
-        Some(ServiceView {
+        let mut view = ServiceView {
             kind,
             reference: worst.container.reference.clone(),
             containers: judged.iter().map(Judged::view).collect(),
@@ -173,7 +174,13 @@ impl Judge<'_> {
             fetch_estimate: fetch.map(|(_, estimate)| estimate),
             observed_at: self.observation.at,
             key,
-        })
+        };
+        if view.verdict == Verdict::Behind
+            && let Some(deployment) = builds::join::deployment(self.model, &view)
+        {
+            join(&mut view.note, deployment.words());
+        }
+        Some(view)
     }
 
     /// Returns by how many builds what runs is behind, where that was counted.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: this module uses `core` only. It does not know how effects are carried out or how the model is drawn.
 
+pub mod builds;
 pub mod commands;
 pub mod effect;
 pub mod explain;

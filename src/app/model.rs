@@ -18,6 +18,7 @@ use crate::core::settings::Settings;
 use crate::core::verdict::Verdict;
 use crate::core::watch::Scope;
 
+use super::builds::Builds;
 use super::jobs::Job;
 use super::judge::{HostView, ServiceView};
 use super::keymap::Keymap;
@@ -41,6 +42,7 @@ pub struct Model {
     /// What is known for looking ahead.
     pub preview: Preview,
     pub tailnet: TailnetModel,
+    pub builds: Builds,
     /// Jobs that run, and those that ended badly and were not looked at yet.
     pub jobs: Vec<Job>,
     /// How many plans were asked for.
@@ -197,6 +199,7 @@ impl Model {
             .collect();
         Self {
             read_only: settings.read_only,
+            builds: Builds::new(&settings),
             settings,
             now,
             hosts,
@@ -366,6 +369,10 @@ impl Model {
             && self.remotes.values().all(|remote| !remote.in_flight)
             && self.files.values().all(|files| !files.in_flight)
             && self.preview.is_settled()
+            && self.builds.is_settled(|host| {
+                self.host_index(host)
+                    .is_none_or(|index| self.hosts[index].failure().is_some())
+            })
     }
 
     /// Returns the references in use on hosts whose facts are shown.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::core::builds::BuildNews;
 use crate::core::digest::TopDigest;
 use crate::core::engine::Observation;
 use crate::core::failure::{HostFailure, RegistryFailure};
@@ -106,6 +107,11 @@ pub enum Msg {
         asker: RepositoryKey,
         reference: ImageRef,
         result: Result<TopDigest, RegistryFailure>,
+    },
+    /// A source of builds has something to say.
+    Builds {
+        source: Box<str>,
+        news: BuildNews,
     },
     /// The plan that was asked for under this number, or why there is none.
     Planned {

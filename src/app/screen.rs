@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::core::builds::Lineage;
 use crate::core::digest::{ImageId, TopDigest};
 use crate::core::image::ImageRef;
 use crate::core::names::{HostName, ProjectName, RegistryHost, ServiceKey};
 
+use super::builds::BuildKey;
 use super::jobs::Dialog;
 
 /// The state of the screen; nothing of it is kept in the views.
@@ -148,6 +150,13 @@ pub enum View {
         repository: Option<Box<str>>,
         selected: usize,
     },
+    /// Builds by what they make.
+    Builds {
+        /// The selected row; the first one where nothing was selected yet.
+        selected: Option<Lineage>,
+    },
+    /// One build with its steps.
+    Build { build: BuildKey, scroll: usize },
 }
 
 /// A candidate by what names it, so that it stays selected while its facts arrive.
@@ -162,7 +171,7 @@ impl View {
     /// Returns the service that the view is about.
     pub fn service(&self) -> Option<&ServiceKey> {
         match self {
-            Self::Fleet | Self::Registry { .. } => None,
+            Self::Fleet | Self::Registry { .. } | Self::Builds { .. } | Self::Build { .. } => None,
             Self::Layers { service, .. } | Self::Tags { service, .. } => Some(service),
         }
     }

@@ -185,9 +185,8 @@ pub enum Command {
     /// Read, check and explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Cache statistics of builds
-    #[command(subcommand)]
-    Builds(BuildsCommand),
+    /// Show cache statistics of the configured sources of builds
+    Builds(BuildsArguments),
     /// List the themes
     Themes,
     /// List the console's keys and commands
@@ -212,6 +211,20 @@ pub enum ConfigCommand {
     Example,
     /// Print the JSON schema, for editors
     Schema,
+}
+
+/// Which builds are told of.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct BuildsArguments {
+    /// A source of the configuration, or what is built; without it all
+    pub name: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(subcommand)]
+    pub command: Option<BuildsCommand>,
 }
 
 /// What can be done with build logs.

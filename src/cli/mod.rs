@@ -73,7 +73,13 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
         return session::console(general, &paths, output);
     };
     match command {
-        Command::Builds(command) => builds::run(command, output),
+        Command::Builds(arguments) => match &arguments.command {
+            Some(command) => builds::run(command, output),
+            None => {
+                let name = arguments.name.as_deref();
+                session::builds(general, &paths, name, arguments.json, output)
+            }
+        },
         Command::Status {
             target,
             json,

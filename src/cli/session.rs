@@ -17,6 +17,7 @@ use super::{discover, doctor, status, tell};
 use crate::adapters::discover::{self as find, Places};
 use crate::adapters::log;
 use crate::adapters::paths::Paths;
+use crate::app::builds;
 use crate::app::keymap::Keymap;
 use crate::app::mode::{Mode, Observing, Operating};
 use crate::app::model::Model;
@@ -114,7 +115,8 @@ pub fn status(
     let on_host = |target: &Option<Target>, host: &HostName| {
         target.as_ref().is_none_or(|target| target.on_host(host))
     };
-    match look(general, paths, read, on_host, nowhere, output) {
+    let wants = builds::Wanted::Deploys;
+    match look(general, paths, wants, read, on_host, nowhere, output) {
         Ok((model, target)) => {
             let now = model.now.wall;
             status::report(&model, target.as_ref(), now, wanted, output)
@@ -138,7 +140,8 @@ pub fn doctor(
     let on_host = |wanted: &Option<HostName>, host: &HostName| {
         wanted.as_ref().is_none_or(|wanted| wanted == host)
     };
-    match look(general, paths, read, on_host, nowhere, output) {
+    let wants = builds::Wanted::Nothing;
+    match look(general, paths, wants, read, on_host, nowhere, output) {
         Ok((model, host)) => doctor::report(&model, host.as_ref(), json, output),
         Err(exit) => Ok(exit),
     }
@@ -165,7 +168,8 @@ pub fn ahead(
             .as_mut()
             .map_or(Ok(None), |journey| journey.next(model))
     };
-    match look(general, paths, read, on_host, way, output) {
+    let wants = builds::Wanted::Nothing;
+    match look(general, paths, wants, read, on_host, way, output) {
         Ok((model, _)) => ahead::report(&model, json, output),
         Err(exit) => Ok(exit),
     }
@@ -209,8 +213,30 @@ pub fn registry(
 ) -> Result<Exit, Failed> {
     let mut journey = Journey::registry(registry);
     let way = |_: &(), model: &Model| journey.next(model);
-    match look(general, paths, |_| Ok(()), |(), _| true, way, output) {
+    let wants = builds::Wanted::Nothing;
+    match look(general, paths, wants, |_| Ok(()), |(), _| true, way, output) {
         Ok((model, ())) => ahead::report(&model, json, output),
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// Reads the sources of builds and reports them; who runs what they made is told by the whole fleet.
+pub fn builds(
+    general: &General,
+    paths: &Paths,
+    name: Option<&str>,
+    json: bool,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failed> {
+    let wants = builds::Wanted::Everything;
+    let read = |settings: &Settings| Ok(settings.builds.len());
+    match look(general, paths, wants, read, |_, _| true, nowhere, output) {
+        Ok((model, sources)) => {
+            if sources == 0 {
+                output.say("no source of builds is configured; see `builds` in `homelab-tui config example`");
+            }
+            super::builds::list::report(&model, name, json, output)
+        }
         Err(exit) => Ok(exit),
     }
 }
@@ -224,6 +250,7 @@ fn nowhere<T>(_: &T, _: &Model) -> Result<Option<View>, String> {
 fn look<T>(
     general: &General,
     paths: &Paths,
+    wants: builds::Wanted,
     read: impl FnOnce(&Settings) -> Result<T, status::NoTarget>,
     means: impl Fn(&T, &HostName) -> bool,
     mut way: impl FnMut(&T, &Model) -> Result<Option<View>, String>,
@@ -247,9 +274,9 @@ fn look<T>(
         .retain(|host| means(&wanted, &host.name) || ways.contains(&host.name));
     let way = |model: &Model| way(&wanted, model);
     let observed = if general.demo {
-        Ok(observe_demo(settings, way))
+        Ok(observe_demo(settings, wants, way))
     } else {
-        in_runtime(observe(settings, paths, way))
+        in_runtime(observe(settings, paths, wants, way))
     };
     match observed {
         Ok(Ok(model)) => Ok((model, wanted)),
@@ -351,6 +378,7 @@ fn on_screen(settings: Settings, keymap: Keymap, clock: Clock, troubles: Vec<Str
     }
     let mut model = Model::new(settings, keymap, clock.now());
     model.zone = jiff::tz::TimeZone::system();
+    model.builds.wanted = builds::Wanted::Everything;
     model.problems = troubles;
     model
 }
@@ -358,12 +386,14 @@ fn on_screen(settings: Settings, keymap: Keymap, clock: Clock, troubles: Vec<Str
 async fn observe(
     settings: Settings,
     paths: &Paths,
+    wants: builds::Wanted,
     way: impl FnMut(&Model) -> Result<Option<View>, String>,
 ) -> io::Result<Result<Model, String>> {
     let clock = Clock::start();
     let (sender, mut queue) = mpsc::unbounded_channel();
     let patience = settings.ssh.connect_timeout + PATIENCE;
     let mut model = Model::new(settings.clone(), Keymap::default(), clock.now());
+    model.builds.wanted = wants;
     let mut world = Live::new(&settings, paths, sender, None);
     if world.has_tailnet() {
         model.watch_tailnet();
@@ -423,11 +453,13 @@ async fn travel<W: World>(
 /// Observes the invented fleet, in simulated time.
 fn observe_demo(
     settings: Settings,
+    wants: builds::Wanted,
     mut way: impl FnMut(&Model) -> Result<Option<View>, String>,
 ) -> Result<Model, String> {
     let now = Timestamp::now();
     let mut driver: Driver<Observing> = Driver::new(&Scenario::fleet(), now);
     driver.model = Model::new(settings, Keymap::default(), driver.now());
+    driver.model.builds.wanted = wants;
     let memory = driver.demo.memory();
     driver.tell(Msg::Restored(Box::new(memory)));
     driver.settle(PATIENCE);

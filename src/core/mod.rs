@@ -4,6 +4,7 @@
 
 pub mod age;
 pub mod build_log;
+pub mod builds;
 pub mod candidates;
 pub mod digest;
 pub mod engine;

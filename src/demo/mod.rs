@@ -205,6 +205,7 @@ impl Demo {
             Look::Trust { key, image, .. } => vec![self.trust(key, image)],
             Look::Cease => Vec::new(),
             Look::Plan(wish) => vec![self.plan(wish, model)],
+            Look::Builds { .. } | Look::WatchBuilds { .. } => Vec::new(),
             Look::Catalog { route, registry } => vec![self.catalog(route, registry)],
             Look::Tags { route, repository } => vec![self.tags(route, repository, now)],
             Look::Head {

@@ -28,6 +28,7 @@ use crate::core::names::HostName;
 use crate::core::settings::Settings;
 
 use super::acting::Actor;
+use super::builds::Builds;
 use super::jobs::Jobs;
 use super::sessions::Sessions;
 use super::world::{Foreground, Hands as CanAct, Queue, World};
@@ -45,6 +46,7 @@ pub struct Live {
     sessions: Sessions,
     registries: Registries,
     ahead: Ahead,
+    builds: Builds,
     memory: Option<MemoryFile>,
     operating: Option<Arc<mode::Operating>>,
     jobs: Jobs,
@@ -87,6 +89,7 @@ impl Live {
             asking: Asking::default(),
             jobs: Jobs::new(actor, queue.clone(), paths.state.clone()),
             ahead: Ahead::new(registries.clone(), shelves),
+            builds: Builds::new(settings),
             settings: shared,
             queue,
             hosts: Arc::new(Hosts::new(settings.ssh.clone()).over(road.clone())),
@@ -357,6 +360,11 @@ impl World for Live {
             }
             Look::Cease => self.asking.cease(),
             Look::Plan(wish) => self.jobs.plan(wish, model),
+            Look::Builds { source } => {
+                self.builds
+                    .follow(source, &self.settings, &self.sessions, &self.queue);
+            }
+            Look::WatchBuilds { closely } => self.builds.watch(closely),
             Look::Head {
                 asker,
                 route,

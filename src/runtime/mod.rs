@@ -3,6 +3,7 @@
 //! Everything that happens is put into one queue and handled in its order; nothing here decides.
 
 pub mod acting;
+mod builds;
 pub mod clipboard;
 pub mod clock;
 pub mod console;

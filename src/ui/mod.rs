@@ -4,6 +4,8 @@
 //! where a list begins is derived from the selection each time.
 
 mod across;
+mod build;
+mod builds;
 mod columns;
 mod detail;
 mod empty;
@@ -71,6 +73,8 @@ fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
             repository,
             selected,
         } => registry::draw(model, registry, repository.as_deref(), *selected, pen, area),
+        View::Builds { selected } => builds::draw(model, selected.as_ref(), pen, area),
+        View::Build { build, scroll } => build::draw(model, build, *scroll, pen, area),
         View::Tags { service, selected } => {
             tags::draw(model, service, selected.as_ref(), pen, area);
         }

@@ -20,6 +20,9 @@ pub(super) fn needs_row(model: &Model) -> Option<String> {
 }
 
 pub(super) fn needs_service(model: &Model) -> Option<String> {
+    if shows_builds(model) {
+        return None;
+    }
     selected_service(model)
         .is_none()
         .then(|| "select a service first".to_owned())
@@ -66,7 +69,33 @@ pub(super) fn needs_fleet(model: &Model) -> Option<String> {
     (model.screen.view != View::Fleet).then(|| "only in the fleet (1)".to_owned())
 }
 
+pub(super) fn needs_fleet_or_build(model: &Model) -> Option<String> {
+    match model.screen.view {
+        View::Build { .. } => None,
+        _ => needs_fleet(model),
+    }
+}
+
+pub(super) fn needs_builds(model: &Model) -> Option<String> {
+    if matches!(model.screen.view, View::Builds { .. }) {
+        return Some("the builds are shown already".to_owned());
+    }
+    model
+        .builds
+        .sources
+        .is_empty()
+        .then(|| "no source of builds is configured; see `builds` in the configuration".to_owned())
+}
+
+/// Tells whether what is selected is a build.
+fn shows_builds(model: &Model) -> bool {
+    matches!(model.screen.view, View::Builds { .. } | View::Build { .. })
+}
+
 pub(super) fn needs_source(model: &Model) -> Option<String> {
+    if shows_builds(model) {
+        return None;
+    }
     if let Some(candidate) = selected_candidate(model)
         && candidate.source.is_some()
     {

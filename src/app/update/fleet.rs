@@ -281,7 +281,7 @@ pub fn touch(model: &mut Model, index: usize) {
     model.dirty = true;
 }
 
-fn rejudge(model: &mut Model, index: usize) {
+pub fn rejudge(model: &mut Model, index: usize) {
     let view = judge::judge_host(model, &model.hosts[index]);
     model.judged[index] = view;
     schedule::questions_of(model, index);

@@ -224,7 +224,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
                 effects.push(Effect::Console(Console::Copy(text)));
             }
         }
-        Run::Fleet | Run::Layers | Run::Tags | Run::Registry => {
+        Run::Fleet | Run::Layers | Run::Tags | Run::Builds | Run::Registry => {
             views::run(model, command.run, effects)
         }
         Run::Pull => acting::ask(model, Action::Pull, effects),

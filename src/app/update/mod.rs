@@ -3,6 +3,7 @@
 //! Messages come in one order; effects go out as values. Nothing here awaits or reads a clock.
 
 mod acting;
+mod builds;
 mod catalog;
 mod fleet;
 mod keys;
@@ -49,6 +50,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         } => acting::stepped(model, &job, step, state, detail),
         Msg::JobProgress { job, layers } => acting::progressed(model, &job, layers),
         Msg::JobEnded { job, outcome, why } => acting::ended(model, &job, outcome, why),
+        Msg::Builds { source, news } => builds::told(model, &source, news),
         Msg::Trouble(text) => keys::notice(model, text),
         Msg::Terminate => {
             model.ending = true;
@@ -91,6 +93,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
     marks::cease(model, &mut effects);
     preview::run_due(model, &mut effects);
     catalog::run_due(model, &mut effects);
+    builds::run_due(model, &mut effects);
     schedule::run_due(model, &mut effects);
     effects
 }
@@ -100,7 +103,11 @@ pub fn open(model: &mut Model, view: View) {
     // What is known already is shown at once.
     model.preview.shown = match &view {
         View::Tags { service, .. } => super::preview::tags::view(model, service),
-        View::Layers { .. } | View::Registry { .. } | View::Fleet => None,
+        View::Layers { .. }
+        | View::Registry { .. }
+        | View::Builds { .. }
+        | View::Build { .. }
+        | View::Fleet => None,
     };
     if model.screen.view != view {
         model.preview.left = true;

@@ -343,6 +343,7 @@ pub fn next_wake(model: &Model) -> Option<Duration> {
         .flatten()
         .chain(remotes)
         .chain(files)
+        .chain(super::builds::next_due(model))
         .chain(model.save_due)
         .chain([minute])
         .min()
@@ -394,7 +395,7 @@ pub fn ask_again_after(
     }
 }
 
-fn doubled(first: Duration, times: u32) -> Duration {
+pub fn doubled(first: Duration, times: u32) -> Duration {
     first
         .saturating_mul(1 << times.min(12))
         .min(LONGEST.max(first))

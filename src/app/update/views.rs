@@ -11,7 +11,7 @@ use super::super::preview::tags::{self, chosen};
 use super::super::preview::{RepositoryKey, registry};
 use super::super::screen::{Overlay, View};
 use super::keys::{notice, page};
-use super::preview;
+use super::{builds, preview};
 
 /// Tells whether the open view takes the command for itself.
 pub fn takes(model: &Model, run: Run) -> bool {
@@ -28,6 +28,8 @@ pub fn takes(model: &Model, run: Run) -> bool {
             | Run::Refresh
             | Run::CopyDigest
             | Run::CopySource
+            | Run::Fold
+            | Run::Unfold
     );
     own && model.screen.view != View::Fleet && model.screen.overlay == Overlay::None
 }
@@ -42,6 +44,10 @@ pub fn run<M: Mode>(model: &mut Model, run: Run, effects: &mut Vec<Effect<M>>) {
         Run::First => move_by(model, isize::MIN),
         Run::Last => move_by(model, isize::MAX),
         Run::Fleet => super::open(model, View::Fleet),
+        Run::Open if builds::is_open(model) => builds::open(model),
+        Run::Fold => builds::turn(model, -1),
+        Run::Unfold => builds::turn(model, 1),
+        Run::Builds => builds::show(model),
         Run::Layers | Run::Open => open_layers(model),
         Run::Tags => open_tags(model),
         Run::Registry => open_registry(model),
@@ -64,7 +70,7 @@ fn open_layers(model: &mut Model) {
                 return;
             }
         },
-        View::Registry { .. } => return,
+        View::Registry { .. } | View::Builds { .. } | View::Build { .. } => return,
         View::Fleet => None,
     };
     let Some(service) = commands::selected_service(model).map(|service| service.key.clone()) else {
@@ -143,7 +149,12 @@ fn back(model: &mut Model) {
             };
             super::open(model, view);
         }
-        View::Layers { .. } | View::Tags { .. } | View::Registry { .. } | View::Fleet => {
+        View::Build { .. } => builds::leave(model),
+        View::Layers { .. }
+        | View::Tags { .. }
+        | View::Registry { .. }
+        | View::Builds { .. }
+        | View::Fleet => {
             super::open(model, View::Fleet);
         }
     }
@@ -152,6 +163,7 @@ fn back(model: &mut Model) {
 fn move_by(model: &mut Model, by: isize) {
     match &model.screen.view {
         View::Fleet => {}
+        View::Builds { .. } | View::Build { .. } => builds::move_by(model, by),
         View::Registry {
             registry,
             repository,
@@ -191,12 +203,16 @@ fn move_by(model: &mut Model, by: isize) {
     }
 }
 
-fn moved(here: usize, by: isize, count: usize) -> usize {
+pub fn moved(here: usize, by: isize, count: usize) -> usize {
     here.saturating_add_signed(by).min(count.saturating_sub(1))
 }
 
 /// Has everything behind the view asked for anew.
 fn refresh(model: &mut Model) {
+    if builds::is_open(model) {
+        builds::refresh(model);
+        return;
+    }
     if let View::Registry { registry, .. } = &model.screen.view {
         let registry = registry.clone();
         let key = registry::catalog_key(model, &registry);
@@ -246,6 +262,9 @@ fn digest(model: &Model) -> Option<String> {
         let row = view.repositories.get(*selected)?;
         return Some(row.repository.familiar());
     }
+    if builds::is_open(model) {
+        return builds::digest(model);
+    }
     if let Some(candidate) = commands::selected_candidate(model) {
         return candidate.digest.as_ref().map(ToString::to_string);
     }
@@ -269,6 +288,9 @@ fn digest(model: &Model) -> Option<String> {
 }
 
 fn source(model: &Model) -> Option<String> {
+    if builds::is_open(model) {
+        return builds::link(model);
+    }
     let candidate = commands::selected_candidate(model);
     let own = candidate.and_then(|candidate| candidate.source.clone());
     let service = || {

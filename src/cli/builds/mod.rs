@@ -1,6 +1,7 @@
-//! `builds parse`: cache statistics of logs, read as a stream and written as one document or as text.
+//! `builds`: cache statistics of sources (`list`), and of logs that are read as a stream (`builds parse`).
 
 mod json;
+pub mod list;
 mod text;
 
 use std::fs::File;
@@ -14,6 +15,7 @@ use super::exit::Exit;
 use super::output::{Failed, Output};
 use crate::core::age;
 use crate::core::build_log::{Build, BuildLog, Reading, Refused};
+use crate::core::builds::repository;
 use crate::core::text::{clean, clean_within};
 
 pub use self::json::to_json;
@@ -29,7 +31,7 @@ pub struct Input {
     pub reader: io::Result<Box<dyn Read>>,
 }
 
-/// Runs `builds`.
+/// Runs `builds parse`.
 pub fn run(command: &BuildsCommand, output: &mut Output<'_>) -> Result<Exit, Failed> {
     let BuildsCommand::Parse { files, json } = command;
     let mut exit = Exit::Done;
@@ -94,17 +96,6 @@ pub fn name(build: &Build, source: &str) -> String {
         .or_else(|| file.strip_suffix(".txt"))
         .unwrap_or(file)
         .to_string()
-}
-
-/// Returns a reference without tag, digest and the names that docker adds by itself.
-fn repository(image: &str) -> &str {
-    let image = image.split('@').next().unwrap_or(image);
-    let name_at = image.rfind('/').map_or(0, |at| at + 1);
-    let image = image[name_at..]
-        .find(':')
-        .map_or(image, |at| &image[..name_at + at]);
-    let short = image.strip_prefix("docker.io/").unwrap_or(image);
-    short.strip_prefix("library/").unwrap_or(short)
 }
 
 /// What is being written.
