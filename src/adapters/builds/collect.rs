@@ -20,6 +20,8 @@ pub(super) struct Collector {
     /// When builds under way were first seen.
     seen: BTreeMap<u64, Timestamp>,
     refused: usize,
+    /// The log holds one build, which has the log's id.
+    single: bool,
 }
 
 impl Collector {
@@ -32,6 +34,15 @@ impl Collector {
             open: BTreeMap::new(),
             seen: BTreeMap::new(),
             refused: 0,
+            single: false,
+        }
+    }
+
+    /// Begins a log that holds one build.
+    pub(super) fn of_one(place: &str, id: &str) -> Self {
+        Self {
+            single: true,
+            ..Self::new(place, id)
         }
     }
 
@@ -120,10 +131,14 @@ impl Collector {
             });
         BuildRecord {
             source: source.name.as_str().into(),
-            id: format!("{}:{}", self.id, build.line).into(),
+            id: match self.single {
+                true => self.id.as_str().into(),
+                false => format!("{}:{}", self.id, build.line).into(),
+            },
             name: name_of(&build, &source.name, source.image.as_deref()),
             place: self.place.clone(),
             run: None,
+            arguments: Vec::new(),
             seen,
             heard: Some(ended.unwrap_or(heard)),
             order: build.line,

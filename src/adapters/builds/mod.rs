@@ -1,11 +1,14 @@
-//! Sources of build logs: files and commands. Each tells news in one shape.
+//! Sources of build logs: files, commands, a builder's history, GitHub Actions. Each tells news in one shape.
 //!
 //! A source reads what is there once, then only what is new. While somebody looks it is watched closely; else it is
 //! looked at in the interval of registries. What was read is remembered, so that a lost connection costs nothing again.
 
+mod api;
 mod collect;
 mod command;
 mod files;
+mod github;
+mod history;
 mod watch;
 
 use std::sync::Arc;
@@ -47,8 +50,8 @@ pub struct Site {
 enum State {
     Files(files::Files),
     Command(command::Command),
-    /// A kind that this version does not read.
-    Unread,
+    History(history::History),
+    GitHub(Box<github::GitHub>),
 }
 
 impl Source {
@@ -58,7 +61,8 @@ impl Source {
         let state = match &spec.from {
             BuildOrigin::File { pattern, .. } => State::Files(files::Files::new(pattern)),
             BuildOrigin::Command { argv, .. } => State::Command(command::Command::new(argv)),
-            BuildOrigin::Buildx { .. } | BuildOrigin::GitHub { .. } => State::Unread,
+            BuildOrigin::Buildx { .. } => State::History(history::History::default()),
+            BuildOrigin::GitHub { .. } => State::GitHub(Box::new(github::GitHub::new(&spec))),
         };
         Self {
             spec,
@@ -73,10 +77,8 @@ impl Source {
         match &mut *state {
             State::Files(files) => files.follow(&self.spec, site).await,
             State::Command(command) => command.follow(&self.spec, site).await,
-            State::Unread => SourceFailure::new(
-                "this kind of source is not read by this version",
-                "use a file or a command",
-            ),
+            State::History(history) => history.follow(&self.spec, site).await,
+            State::GitHub(github) => github.follow(&self.spec, site).await,
         }
     }
 
@@ -84,7 +86,7 @@ impl Source {
     pub async fn bytes_read(&self) -> u64 {
         match &*self.state.lock().await {
             State::Files(files) => files.bytes_read(),
-            State::Command(_) | State::Unread => 0,
+            State::Command(_) | State::History(_) | State::GitHub(_) => 0,
         }
     }
 }

@@ -196,3 +196,11 @@ impl Registries {
             .or_else(|| of_registry().find(|spec| spec.via.is_none()))
     }
 }
+
+/// Makes a TLS set-up that trusts what the system trusts; reading its roots takes some milliseconds, once.
+///
+/// # Errors
+/// If the set-up cannot be made.
+pub fn system_tls() -> Result<rustls::ClientConfig, String> {
+    tls::Trust::of(None).map(|trust| rustls::ClientConfig::clone(&trust.config))
+}

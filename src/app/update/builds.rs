@@ -36,6 +36,11 @@ pub fn told(model: &mut Model, name: &str, news: BuildNews) {
                 model.builds.put(record);
             }
         }
+        BuildNews::Gone(ids) => {
+            for id in ids {
+                model.builds.records.remove(&(name.into(), id));
+            }
+        }
         BuildNews::Deploys(runs) => {
             model.builds.deploys.retain(|run| *run.source != *name);
             model.builds.deploys.extend(runs);

@@ -63,7 +63,7 @@ fn wanted(model: &Model, key: &ServiceKey) -> Option<(RepositoryKey, Vec<ImageKe
     let service = model.service(key)?;
     let to = match &model.screen.view {
         View::Layers { to, .. } => to.as_ref(),
-        View::Tags { .. } | View::Registry { .. } | View::Fleet => None,
+        _ => None,
     };
     let goal = layers::goal(model, service, to)?;
     let selected = commands::selected_candidate(model)

@@ -199,6 +199,41 @@ pub struct Build {
 }
 
 impl Build {
+    /// Returns a build of which nothing is known but that it began.
+    pub fn begun(started: Option<Timestamp>) -> Self {
+        Self {
+            status: Status::Running,
+            format: Format::Plain,
+            job: None,
+            targets: Vec::new(),
+            line: 0,
+            started,
+            seconds: None,
+            steps: Steps::default(),
+            vertices: None,
+            platforms: Vec::new(),
+            missed_seconds: None,
+            first_miss: None,
+            why_missed: None,
+            cache_sources: Vec::new(),
+            bases: Vec::new(),
+            fetched_base: 0,
+            fetched_cache: 0,
+            pushed: None,
+            images: Vec::new(),
+            digest: None,
+            revision: None,
+            warnings: 0,
+            warning_list: Vec::new(),
+            error: None,
+            step_list: Vec::new(),
+            head_missing: false,
+            interleaved: false,
+            unread: 0,
+            unread_sample: Vec::new(),
+        }
+    }
+
     /// Returns the share of steps that hit the cache.
     pub fn hit_rate(&self) -> Option<f64> {
         self.steps.hit_rate()

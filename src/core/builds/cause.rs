@@ -94,9 +94,14 @@ pub fn cause(record: &BuildRecord, trend: &Trend<'_>) -> Option<Cause> {
             words: format!("files changed: {instruction}"),
         }
     } else {
+        let changed = changed_arguments(since.hit, record);
+        let words = match changed.is_empty() {
+            true => format!("argument changed, or the cache let go of it: {instruction}"),
+            false => format!("argument changed: {}", changed.join(", ")),
+        };
         Cause {
             kind: Kind::ArgumentChanged,
-            words: format!("argument changed, or the cache let go of it: {instruction}"),
+            words,
         }
     })
 }
@@ -131,6 +136,9 @@ pub fn changes(old: &BuildRecord, new: &BuildRecord) -> Vec<String> {
     }
     for (from, to) in moved_bases(&old.build, &new.build) {
         out.push(format!("base {}", from_to(&from, &to)));
+    }
+    for name in changed_arguments(old, new) {
+        out.push(format!("argument {name} has another value"));
     }
     let mut steps = 0;
     for step in &new.build.step_list {
@@ -188,6 +196,24 @@ pub fn changes(old: &BuildRecord, new: &BuildRecord) -> Vec<String> {
         out.push("the log shows no other text: copied files, or an argument".to_owned());
     }
     out
+}
+
+/// Returns the names of arguments whose values differ, where both builds tell theirs.
+fn changed_arguments(old: &BuildRecord, new: &BuildRecord) -> Vec<String> {
+    if old.arguments.is_empty() && new.arguments.is_empty() {
+        return Vec::new();
+    }
+    let mut names: Vec<String> = Vec::new();
+    for (one, other) in [(old, new), (new, old)] {
+        let differs = one
+            .arguments
+            .iter()
+            .filter(|argument| !other.arguments.contains(argument));
+        names.extend(differs.map(|(name, _)| name.clone()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Reads the failure of a cache import as the cause that it is.

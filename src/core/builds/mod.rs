@@ -26,6 +26,8 @@ pub struct BuildRecord {
     pub place: String,
     pub run: Option<Run>,
     pub build: Build,
+    /// The build arguments that the builder tells, each with a mark of its value, which is not kept.
+    pub arguments: Vec<(String, u64)>,
     /// When it began to be seen, where the log itself tells no time.
     pub seen: Option<Timestamp>,
     /// When it was last heard of: its end, or the last news of it.
@@ -68,6 +70,8 @@ pub struct Lineage {
 pub enum BuildNews {
     /// Builds that are new, or stand otherwise than before.
     Found(Vec<BuildRecord>),
+    /// Builds that are told under other ids now.
+    Gone(Vec<Box<str>>),
     /// Runs that deploy, all that are known.
     Deploys(Vec<DeployRun>),
     /// A log that is not counted.
@@ -241,6 +245,7 @@ pub(crate) mod samples {
             name: "blog".to_owned(),
             place: "x".to_owned(),
             run: None,
+            arguments: Vec::new(),
             seen: None,
             heard: build.started,
             order: 0,

@@ -1,0 +1,384 @@
+//! GitHub Actions: runs and jobs through the API, each job's log as soon as GitHub gives it, runs that deploy.
+//!
+//! What did not change is asked for with its ETag, which costs nothing of the rate limit; a limit that is used up is
+//! waited for. A log is read as a stream. The token goes to the API alone, never to where logs are kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::core::build_log::{Build, Status};
+use crate::core::builds::deploy::{DeployRun, DeployState};
+use crate::core::builds::{BuildNews, BuildRecord, RefusedLog, Run, SourceFailure};
+use crate::core::settings::{BuildOrigin, BuildSource, DeploySource};
+use crate::core::text::clean_within;
+
+use super::Site;
+use super::api::{Api, Log};
+use super::collect::Collector;
+
+/// How many of the last runs are read: as many as a trend shows.
+const RUNS: usize = 20;
+/// The same without a token, which gives only 60 requests an hour.
+const RUNS_WITHOUT_TOKEN: usize = 6;
+/// How often runs are asked for while somebody looks: while one goes on, else, and without a token.
+const GOES_ON: Duration = Duration::from_secs(3);
+const QUIET: Duration = Duration::from_secs(15);
+const WITHOUT_TOKEN: Duration = Duration::from_secs(90);
+
+/// A repository's runs.
+pub(super) struct GitHub {
+    api: Api,
+    repository: String,
+    workflow: Option<String>,
+    deploys: Vec<DeploySource>,
+    /// Attempts of runs of which all was read.
+    read: BTreeSet<(u64, u64)>,
+    /// Jobs whose logs were read.
+    jobs: BTreeSet<u64>,
+    /// Jobs that are shown though their logs are not given yet.
+    waiting: BTreeMap<u64, Box<str>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Runs {
+    workflow_runs: Vec<RunEntry>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct RunEntry {
+    id: u64,
+    #[serde(default)]
+    run_number: u64,
+    #[serde(default = "one")]
+    run_attempt: u64,
+    #[serde(default)]
+    event: String,
+    status: Option<String>,
+    conclusion: Option<String>,
+    head_branch: Option<String>,
+    head_sha: Option<String>,
+    html_url: Option<String>,
+    /// The workflow's file.
+    path: Option<String>,
+    name: Option<String>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Jobs {
+    jobs: Vec<JobEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+struct JobEntry {
+    id: u64,
+    name: String,
+    status: String,
+    conclusion: Option<String>,
+    started_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+    #[serde(default)]
+    steps: Vec<StepEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StepEntry {
+    name: String,
+    status: String,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl GitHub {
+    pub(super) fn new(source: &BuildSource) -> Self {
+        let (repository, workflow, api, token_env) = match &source.from {
+            BuildOrigin::GitHub {
+                repository,
+                workflow,
+                api,
+                token_env,
+            } => (
+                repository.clone(),
+                workflow.clone(),
+                api.as_deref(),
+                token_env.as_deref(),
+            ),
+            _ => (String::new(), None, None, None),
+        };
+        Self {
+            api: Api::new(api, token_env),
+            repository,
+            workflow,
+            deploys: source.deploys.clone(),
+            read: BTreeSet::new(),
+            jobs: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    pub(super) async fn follow(&mut self, source: &BuildSource, site: &Site) -> SourceFailure {
+        let mut site = site.clone();
+        loop {
+            let goes_on = match self.look(source, &site).await {
+                Ok(goes_on) => goes_on,
+                Err(failure) => return failure,
+            };
+            site.tell(BuildNews::CaughtUp);
+            if *site.closely.borrow() {
+                let pause = match (self.api.has_token(), goes_on) {
+                    (false, _) => WITHOUT_TOKEN,
+                    (true, true) => GOES_ON,
+                    (true, false) => QUIET,
+                };
+                let mut closely = site.closely.clone();
+                let gone = closely.wait_for(|closely| !*closely);
+                let _ = tokio::time::timeout(pause, gone).await;
+            } else {
+                site.rest().await;
+            }
+        }
+    }
+
+    /// Looks at all runs once; tells whether one goes on.
+    async fn look(&mut self, source: &BuildSource, site: &Site) -> Result<bool, SourceFailure> {
+        let count = if self.api.has_token() {
+            RUNS
+        } else {
+            RUNS_WITHOUT_TOKEN
+        };
+        let path = runs_path(&self.repository, self.workflow.as_deref(), count);
+        let runs: Runs = self.api.get(&path).await?;
+        // Deploys first: they are few, and what waits for them is on the screen already.
+        let mut goes_on = self.look_at_deploys(source, site).await?;
+        let newest = runs.workflow_runs.into_iter().take(count);
+        let mut newest: Vec<RunEntry> = newest.collect();
+        newest.reverse();
+        for run in newest {
+            let ended = run.status.as_deref() == Some("completed");
+            goes_on |= !ended;
+            if self.read.contains(&(run.id, run.run_attempt)) {
+                continue;
+            }
+            let whole = self.look_at(&run, source, site).await?;
+            if ended && whole {
+                self.read.insert((run.id, run.run_attempt));
+            }
+        }
+        Ok(goes_on)
+    }
+
+    /// Looks at one run; tells whether all that it will ever tell was read.
+    async fn look_at(
+        &mut self,
+        run: &RunEntry,
+        source: &BuildSource,
+        site: &Site,
+    ) -> Result<bool, SourceFailure> {
+        let path = format!(
+            "/repos/{}/actions/runs/{}/jobs?per_page=100",
+            self.repository, run.id
+        );
+        let jobs: Jobs = self.api.get(&path).await?;
+        let mut whole = true;
+        for job in &jobs.jobs {
+            if self.jobs.contains(&job.id) {
+                continue;
+            }
+            if job.conclusion.as_deref() == Some("skipped") {
+                self.jobs.insert(job.id);
+                continue;
+            }
+            if job.status == "completed" && self.read_log(run, job, source, site).await? {
+                self.jobs.insert(job.id);
+                if let Some(id) = self.waiting.remove(&job.id) {
+                    site.tell(BuildNews::Gone(vec![id]));
+                }
+                continue;
+            }
+            whole = false;
+            if looks_like_a_build(job) {
+                let record = self.waiting_record(run, job, source);
+                self.waiting.insert(job.id, record.id.clone());
+                site.tell(BuildNews::Found(vec![record]));
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Reads a job's log and tells its builds; false where it is not given yet.
+    async fn read_log(
+        &mut self,
+        run: &RunEntry,
+        job: &JobEntry,
+        source: &BuildSource,
+        site: &Site,
+    ) -> Result<bool, SourceFailure> {
+        let path = format!("/repos/{}/actions/jobs/{}/logs", self.repository, job.id);
+        let place = format!("{} run {} {}", self.repository, run.run_number, job.name);
+        let mut collector = Collector::new(&place, &id(run, job));
+        let heard = job.completed_at.unwrap_or(run.created_at);
+        match self.api.log(&path, |bytes| collector.feed(bytes)).await? {
+            Log::Read => {}
+            Log::NotYet => {
+                // One that ended long ago and is not there will not come.
+                let age = Timestamp::now().duration_since(heard);
+                return Ok(age.as_secs() > 3600);
+            }
+            Log::Gone => {
+                site.tell(BuildNews::Refused(RefusedLog {
+                    source: place,
+                    why: "GitHub keeps the log no longer".to_owned(),
+                    remedy: "runs of the last 90 days have one, unless the repository keeps them shorter".to_owned(),
+                }));
+                return Ok(true);
+            }
+        }
+        let mut found = collector.finish(source, heard);
+        for refused in collector.refused() {
+            site.tell(BuildNews::Refused(refused));
+        }
+        for record in &mut found {
+            record.run = Some(self.run_of(run, None));
+            let build = &mut record.build;
+            build.job = Some(job.name.clone());
+            // The job is over, whatever its log says last.
+            if build.status == Status::Running {
+                build.status = match job.conclusion.as_deref() {
+                    Some("cancelled") => Status::Cancelled,
+                    Some("success") => Status::Succeeded,
+                    _ => Status::Failed,
+                };
+            }
+        }
+        if !found.is_empty() {
+            site.tell(BuildNews::Found(found));
+        }
+        Ok(true)
+    }
+
+    async fn look_at_deploys(
+        &mut self,
+        source: &BuildSource,
+        site: &Site,
+    ) -> Result<bool, SourceFailure> {
+        const LAST: usize = 10;
+        let mut all = Vec::new();
+        for deploy in self.deploys.clone() {
+            let repository = deploy
+                .repository
+                .as_deref()
+                .unwrap_or(&self.repository)
+                .to_owned();
+            let path = runs_path(&repository, Some(&deploy.workflow), LAST);
+            let runs: Runs = self.api.get(&path).await?;
+            let same_repository = repository == self.repository;
+            all.extend(runs.workflow_runs.into_iter().map(|run| {
+                DeployRun {
+                    source: source.name.as_str().into(),
+                    repository: repository.clone(),
+                    workflow: deploy.workflow.clone(),
+                    number: run.run_number,
+                    state: deploy_state(&run),
+                    same_repository,
+                    revision: run.head_sha.clone(),
+                    created: run.created_at,
+                    ended: run
+                        .updated_at
+                        .filter(|_| run.status.as_deref() == Some("completed")),
+                    url: run.html_url.clone(),
+                }
+            }));
+        }
+        let goes_on = all
+            .iter()
+            .any(|run| matches!(run.state, DeployState::Waiting | DeployState::Running));
+        if !self.deploys.is_empty() {
+            site.tell(BuildNews::Deploys(all));
+        }
+        Ok(goes_on)
+    }
+
+    fn run_of(&self, run: &RunEntry, doing: Option<String>) -> Run {
+        let file = run.path.as_deref().map(|path| {
+            let path = path.split('@').next().unwrap_or(path);
+            path.rsplit('/').next().unwrap_or(path).to_owned()
+        });
+        Run {
+            repository: self.repository.clone(),
+            workflow: file
+                .or_else(|| self.workflow.clone())
+                .or_else(|| run.name.clone())
+                .unwrap_or_default(),
+            number: run.run_number,
+            attempt: run.run_attempt,
+            event: run.event.clone(),
+            branch: run.head_branch.clone(),
+            revision: run.head_sha.clone(),
+            url: run.html_url.clone(),
+            doing,
+        }
+    }
+
+    /// Returns what can be told of a job whose log is not given yet.
+    fn waiting_record(&self, run: &RunEntry, job: &JobEntry, source: &BuildSource) -> BuildRecord {
+        let step = job.steps.iter().find(|step| step.status == "in_progress");
+        let doing = match (step, job.status.as_str()) {
+            (Some(step), _) => clean_within(&step.name, 120),
+            (None, "completed") => "its log is not given yet".to_owned(),
+            (None, status) => status.replace('_', " "),
+        };
+        let mut build = Build::begun(job.started_at);
+        build.job = Some(job.name.clone());
+        BuildRecord {
+            source: source.name.as_str().into(),
+            id: id(run, job).into(),
+            name: source.name.clone(),
+            place: format!("{} run {} {}", self.repository, run.run_number, job.name),
+            run: Some(self.run_of(run, Some(doing))),
+            arguments: Vec::new(),
+            seen: job.started_at,
+            heard: job.started_at,
+            order: run.run_number,
+            build,
+        }
+    }
+}
+
+fn runs_path(repository: &str, workflow: Option<&str>, count: usize) -> String {
+    match workflow {
+        Some(workflow) => {
+            format!("/repos/{repository}/actions/workflows/{workflow}/runs?per_page={count}")
+        }
+        None => format!("/repos/{repository}/actions/runs?per_page={count}"),
+    }
+}
+
+fn id(run: &RunEntry, job: &JobEntry) -> String {
+    format!("{}.{}/{}", run.id, run.run_attempt, job.id)
+}
+
+/// Tells whether a job that runs is worth a row before its log is there.
+fn looks_like_a_build(job: &JobEntry) -> bool {
+    let mut names = job.steps.iter().map(|step| &step.name).chain([&job.name]);
+    names.any(|name| {
+        let name = name.to_lowercase();
+        ["build", "docker", "bake", "image"]
+            .iter()
+            .any(|word| name.contains(word))
+    })
+}
+
+fn deploy_state(run: &RunEntry) -> DeployState {
+    match (run.status.as_deref(), run.conclusion.as_deref()) {
+        (Some("completed"), Some("success")) => DeployState::Succeeded,
+        (Some("completed"), how) => DeployState::Failed(how.unwrap_or("unknown").replace('_', " ")),
+        (Some("in_progress"), _) => DeployState::Running,
+        _ => DeployState::Waiting,
+    }
+}
