@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod judge;
 pub mod keymap;
 pub mod keys;
+pub mod memo;
 pub mod mode;
 pub mod model;
 pub mod msg;

@@ -22,8 +22,10 @@ use super::builds::Builds;
 use super::jobs::Job;
 use super::judge::{HostView, ServiceView};
 use super::keymap::Keymap;
+use super::memo::Memo;
 use super::msg::Now;
 use super::preview::Preview;
+use super::rows::{Rows, RowsKey};
 use super::screen::Screen;
 use super::tailnet::{TailnetModel, TailnetPlace};
 
@@ -39,6 +41,12 @@ pub struct Model {
     pub files: BTreeMap<FilesKey, FilesModel>,
     /// The judged fleet, one view a host in the same order; made anew for a host whenever its facts change.
     pub judged: Vec<HostView>,
+    /// How often something of it was made anew.
+    pub judged_count: u64,
+    /// The list of the fleet as it was last shown.
+    pub rows: Memo<RowsKey, Rows>,
+    /// Which hosts use a reference, by their places.
+    pub users: BTreeMap<QuestionKey, BTreeSet<usize>>,
     /// What is known for looking ahead.
     pub preview: Preview,
     pub tailnet: TailnetModel,
@@ -206,6 +214,9 @@ impl Model {
             remotes: BTreeMap::new(),
             files: BTreeMap::new(),
             judged,
+            judged_count: 0,
+            rows: Memo::default(),
+            users: BTreeMap::new(),
             preview: Preview::default(),
             tailnet: TailnetModel::default(),
             jobs: Vec::new(),

@@ -2,7 +2,8 @@
 //!
 //! Rows hold places, not copies; `id` gives the identity by which a row is selected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::core::environment;
 use crate::core::names::ServiceKey;
@@ -21,6 +22,16 @@ pub struct Rows {
     /// The environments, where they stand side by side.
     pub columns: Vec<String>,
     pub across: Vec<Across>,
+}
+
+/// All that a list is made of.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RowsKey {
+    judged: u64,
+    group: Group,
+    sort: Sort,
+    filter: String,
+    folded: BTreeSet<RowId>,
 }
 
 /// One row: a place in the judged fleet.
@@ -61,8 +72,31 @@ pub struct Head {
 }
 
 impl Rows {
-    /// Makes the list.
-    pub fn of(model: &Model) -> Self {
+    /// Returns the list, made anew only where something that it is made of changed.
+    pub fn of(model: &Model) -> Arc<Self> {
+        let screen = &model.screen;
+        model.rows.get(
+            |key| {
+                key.judged == model.judged_count
+                    && key.group == screen.group
+                    && key.sort == screen.sort
+                    && key.filter == screen.filter
+                    && key.folded == screen.folded
+            },
+            || {
+                let key = RowsKey {
+                    judged: model.judged_count,
+                    group: screen.group,
+                    sort: screen.sort,
+                    filter: screen.filter.clone(),
+                    folded: screen.folded.clone(),
+                };
+                (key, Self::make(model))
+            },
+        )
+    }
+
+    fn make(model: &Model) -> Self {
         match model.screen.group {
             Group::Host => by_host(model),
             Group::Attention => by_heads(model, attention),

@@ -2,6 +2,8 @@
 //!
 //! This module does not know which registry answers, nor what an engine holds.
 
+mod quick;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -141,34 +143,54 @@ impl FromStr for ImageRef {
         if bare_hex || text.parse::<Digest>().is_ok() {
             return Err(BadReference::ImageId);
         }
+        if let Some(parts) = quick::read(text) {
+            return Self::of_parts(parts);
+        }
+        Self::by_whole_grammar(text)
+    }
+}
+
+impl ImageRef {
+    /// Reads a text of any spelling; this holds the grammar, and takes its time.
+    fn by_whole_grammar(text: &str) -> Result<Self, BadReference> {
         let parsed: Reference = text
             .parse()
             .map_err(|error: oci_distribution::ParseError| {
                 BadReference::Grammar(error.to_string())
             })?;
-        let registry = match parsed.registry() {
-            "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB,
-            other => other,
+        Self::of_parts(quick::Parts {
+            registry: Some(parsed.registry()),
+            path: parsed.repository(),
+            tag: parsed.tag(),
+            digest: parsed.digest(),
+        })
+    }
+
+    fn of_parts(parts: quick::Parts<'_>) -> Result<Self, BadReference> {
+        let registry = match parts.registry {
+            None | Some("index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com") => {
+                DOCKER_HUB
+            }
+            Some(other) => other,
         };
-        let digest = parsed.digest().map(str::parse::<TopDigest>).transpose();
+        let digest = parts.digest.map(str::parse::<TopDigest>).transpose();
         let digest = digest.map_err(|error| BadReference::Grammar(error.to_string()))?;
-        let path = parsed.repository();
-        let path = if registry == DOCKER_HUB && !path.contains('/') {
-            format!("library/{path}")
+        let path = if registry == DOCKER_HUB && !parts.path.contains('/') {
+            format!("library/{}", parts.path).into()
         } else {
-            path.to_owned()
+            parts.path.into()
         };
         Ok(Self {
             repository: Repository {
                 registry: registry.into(),
-                path: path.into(),
+                path,
             },
             pointer: match digest {
                 Some(digest) => Pointer::Digest {
                     digest,
-                    tag: parsed.tag().map(Into::into),
+                    tag: parts.tag.map(Into::into),
                 },
-                None => Pointer::Tag(parsed.tag().unwrap_or("latest").into()),
+                None => Pointer::Tag(parts.tag.unwrap_or("latest").into()),
             },
         })
     }
@@ -264,5 +286,31 @@ mod tests {
         assert!(ImageRef::names_a_registry("pi:5000/x"));
         assert!(!ImageRef::names_a_registry("me/x"));
         assert!(!ImageRef::names_a_registry("redis:7.2"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_short_way_agrees_with_the_whole_grammar(
+            text in "((localhost|docker\\.io|index\\.docker\\.io|[a-zA-Z0-9-]{0,4}(\\.[a-z0-9-]{0,3}){0,2})?(:[0-9]{0,5})?/)?[a-zA-Z0-9._/-]{0,12}(:[a-zA-Z0-9._-]{0,8})?(@sha256:([0-9a-f]{64}|[0-9a-fA-F]{0,65}))?"
+        ) {
+            if let Some(parts) = quick::read(&text) {
+                proptest::prop_assert_eq!(ImageRef::of_parts(parts), ImageRef::by_whole_grammar(&text));
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_spellings_go_the_short_way() {
+        let digest = format!("x:1@sha256:{}", "1".repeat(64));
+        for text in [
+            "redis",
+            "redis:7.2-alpine",
+            "ghcr.io/me/a_b/c-d:main-abc1234",
+            "localhost:5000/x",
+            &digest,
+        ] {
+            assert!(quick::read(text).is_some(), "{text}");
+            assert_eq!(text.parse(), ImageRef::by_whole_grammar(text));
+        }
     }
 }

@@ -265,13 +265,15 @@ pub fn resolved(
         model.changed_at = Some(now.wall);
     }
     remember_soon(model);
-    for index in 0..model.hosts.len() {
-        let uses = model.judged[index]
-            .services()
-            .any(|service| service.question.as_ref() == Some(key));
-        if uses {
-            touch(model, index);
-        }
+    let users: Vec<usize> = model
+        .users
+        .get(key)
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
+    for index in users {
+        touch(model, index);
     }
 }
 
@@ -284,6 +286,7 @@ pub fn touch(model: &mut Model, index: usize) {
 pub fn rejudge(model: &mut Model, index: usize) {
     let view = judge::judge_host(model, &model.hosts[index]);
     model.judged[index] = view;
+    model.judged_count += 1;
     schedule::questions_of(model, index);
     preview::mark(model, index);
     model.dirty = true;

@@ -3,7 +3,7 @@
 //! Delays are pure functions. They spread by name rather than by chance, so that a test sees the same as a user.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ fn ask_registries<M: Mode>(
     if due.is_empty() {
         return;
     }
-    let wanted = wanted(model);
+    let wanted = wanted(model, &due);
     for key in due {
         let Some((running, examine)) = wanted.get(&key) else {
             // Nothing runs from it any more; it is asked again when something does.
@@ -155,10 +155,12 @@ fn ask_registries<M: Mode>(
 /// By reference: the digests that all who use it run, and those to be examined.
 type Wanted = BTreeMap<QuestionKey, (BTreeSet<TopDigest>, BTreeSet<TopDigest>)>;
 
-/// Gathers what all services of the fleet want to know of each reference.
-fn wanted(model: &Model) -> Wanted {
+/// Gathers what the services that use these references want to know of them.
+fn wanted(model: &Model, keys: &[QuestionKey]) -> Wanted {
     let mut wanted = Wanted::new();
-    for index in 0..model.hosts.len() {
+    let users = keys.iter().filter_map(|key| model.users.get(key));
+    let hosts: BTreeSet<usize> = users.flatten().copied().collect();
+    for index in hosts {
         gather_wanted(model, index, &mut wanted);
     }
     wanted
@@ -230,6 +232,7 @@ fn gather_wanted(model: &Model, index: usize, wanted: &mut Wanted) {
 pub fn questions_of(model: &mut Model, index: usize) {
     let mut wants = Wanted::new();
     gather_wanted(model, index, &mut wants);
+    note_users(model, index, &wants);
     let now = model.now.since_start;
     for (key, (running, examine)) in wants {
         let remote = model
@@ -252,6 +255,27 @@ pub fn questions_of(model: &mut Model, index: usize) {
         let unanswered = remote.remote.failure.is_some();
         if (new_examine || unread) && !unanswered {
             remote.due = now;
+        }
+    }
+}
+
+/// Keeps the list of who uses which reference.
+fn note_users(model: &mut Model, index: usize, wants: &Wanted) {
+    let left = |hosts: &BTreeSet<usize>| hosts.contains(&index);
+    model.users.retain(|key, hosts| {
+        if left(hosts) && !wants.contains_key(key) {
+            hosts.remove(&index);
+        }
+        !hosts.is_empty()
+    });
+    for key in wants.keys() {
+        match model.users.get_mut(key) {
+            Some(hosts) => {
+                hosts.insert(index);
+            }
+            None => {
+                model.users.insert(key.clone(), BTreeSet::from([index]));
+            }
         }
     }
 }
@@ -321,10 +345,9 @@ pub fn next_wake(model: &Model) -> Option<Duration> {
         let waits = tailnet::waits_until(model, host).filter(|_| host.link == Link::Idle);
         [host.redial_due, reading, waits]
     });
-    let up = |host: &HostName| {
-        let index = model.host_index(host);
-        index.is_some_and(|index| model.hosts[index].link == Link::Up)
-    };
+    let open = model.hosts.iter().filter(|host| host.link == Link::Up);
+    let open: HashSet<&HostName> = open.map(|host| &host.spec.name).collect();
+    let up = |host: &HostName| open.contains(host);
     let remotes = model.remotes.iter().filter_map(|(key, remote)| {
         let reachable = match &key.route {
             Route::Here => true,
