@@ -3,11 +3,13 @@
 pub mod ahead;
 pub mod blobs;
 pub mod builds;
+pub mod checkup;
 pub mod config;
 pub mod credentials;
 pub mod discover;
 pub mod engine;
 pub mod files;
+pub mod github_token;
 pub mod hosts;
 pub mod jobs;
 pub mod journal;

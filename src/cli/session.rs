@@ -29,6 +29,7 @@ use crate::core::names::{HostName, Target};
 use crate::core::settings::Settings;
 use crate::demo::driver::Driver;
 use crate::demo::{Demo, Scenario};
+use crate::runtime::checkup::Findings;
 use crate::runtime::clock::Clock;
 use crate::runtime::console::{self, Parts};
 use crate::runtime::headless::Headless;
@@ -140,10 +141,40 @@ pub fn doctor(
     let on_host = |wanted: &Option<HostName>, host: &HostName| {
         wanted.as_ref().is_none_or(|wanted| wanted == host)
     };
-    let wants = builds::Wanted::Nothing;
-    match look(general, paths, wants, read, on_host, nowhere, output) {
-        Ok((model, host)) => doctor::report(&model, host.as_ref(), json, output),
-        Err(exit) => Ok(exit),
+    if general.demo {
+        return match look(
+            general,
+            paths,
+            builds::Wanted::Nothing,
+            read,
+            on_host,
+            nowhere,
+            output,
+        ) {
+            // The invented hosts have nothing below what is shown.
+            Ok((model, host)) => {
+                doctor::report(&model, &Findings::default(), host.as_ref(), json, output)
+            }
+            Err(exit) => Ok(exit),
+        };
+    }
+    let (settings, host) = match chosen(general, paths, read, on_host, output) {
+        Ok(chosen) => chosen,
+        Err(exit) => return Ok(exit),
+    };
+    let looked = in_runtime(async {
+        let (model, mut live, _queue) = observe_open(settings, paths).await?;
+        let findings = live.checkup(&model, host.as_ref()).await;
+        live.remember(model.memory());
+        live.close().await;
+        Ok((model, findings))
+    });
+    match looked {
+        Ok((model, findings)) => doctor::report(&model, &findings, host.as_ref(), json, output),
+        Err(error) => Ok(usage(
+            output,
+            format_args!("the fleet could not be observed: {error}"),
+        )),
     }
 }
 
@@ -256,6 +287,31 @@ fn look<T>(
     mut way: impl FnMut(&T, &Model) -> Result<Option<View>, String>,
     output: &mut Output<'_>,
 ) -> Result<(Model, T), Exit> {
+    let (settings, wanted) = chosen(general, paths, read, means, output)?;
+    let way = |model: &Model| way(&wanted, model);
+    let observed = if general.demo {
+        Ok(observe_demo(settings, wants, way))
+    } else {
+        in_runtime(observe(settings, paths, wants, way))
+    };
+    match observed {
+        Ok(Ok(model)) => Ok((model, wanted)),
+        Ok(Err(error)) => Err(usage(output, error)),
+        Err(error) => Err(usage(
+            output,
+            format_args!("the fleet could not be observed: {error}"),
+        )),
+    }
+}
+
+/// Reads the settings with the hosts that a command is about, and those that their registries are asked through.
+fn chosen<T>(
+    general: &General,
+    paths: &Paths,
+    read: impl FnOnce(&Settings) -> Result<T, status::NoTarget>,
+    means: impl Fn(&T, &HostName) -> bool,
+    output: &mut Output<'_>,
+) -> Result<(Settings, T), Exit> {
     let setup = prepared(general, paths).map_err(|error| usage(output, error))?;
     tell(&setup, output);
     let mut settings = setup.settings;
@@ -272,20 +328,7 @@ fn look<T>(
     settings
         .hosts
         .retain(|host| means(&wanted, &host.name) || ways.contains(&host.name));
-    let way = |model: &Model| way(&wanted, model);
-    let observed = if general.demo {
-        Ok(observe_demo(settings, wants, way))
-    } else {
-        in_runtime(observe(settings, paths, wants, way))
-    };
-    match observed {
-        Ok(Ok(model)) => Ok((model, wanted)),
-        Ok(Err(error)) => Err(usage(output, error)),
-        Err(error) => Err(usage(
-            output,
-            format_args!("the fleet could not be observed: {error}"),
-        )),
-    }
+    Ok((settings, wanted))
 }
 
 fn usage(output: &mut Output<'_>, error: impl Display) -> Exit {
@@ -418,6 +461,9 @@ pub async fn observe_open(
     let patience = settings.ssh.connect_timeout + PATIENCE;
     let mut model = Model::new(settings.clone(), Keymap::default(), clock.now());
     let mut world = Live::new(&settings, paths, sender, None);
+    if world.has_tailnet() {
+        model.watch_tailnet();
+    }
     world.recall();
     let observed = Headless::new(clock, &mut world, &mut queue, patience)
         .observe(&mut model)

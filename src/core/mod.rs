@@ -6,6 +6,7 @@ pub mod age;
 pub mod build_log;
 pub mod builds;
 pub mod candidates;
+pub mod checkup;
 pub mod digest;
 pub mod engine;
 pub mod environment;

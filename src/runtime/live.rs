@@ -14,6 +14,7 @@ use crate::adapters::memory::MemoryFile;
 use crate::adapters::paths::Paths;
 use crate::adapters::registry::{Registries, RegistryOptions};
 use crate::adapters::shelf::Shelves;
+use crate::adapters::ssh::Master;
 use crate::adapters::tailscale::Tailscale;
 use crate::adapters::tailscale::road::Road;
 use crate::app::effect::{Act, Look};
@@ -22,6 +23,7 @@ use crate::app::model::Model;
 use crate::app::msg::{Msg, Now};
 use crate::core::failure::{HostFailure, HostTrouble};
 use crate::core::files::FilesState;
+use crate::core::host::HostSpec;
 use crate::core::memory::Memory;
 use crate::core::mode;
 use crate::core::names::HostName;
@@ -132,6 +134,17 @@ impl Live {
                 let _ = queue.send(Msg::Trouble(remark));
             }
         });
+    }
+
+    /// Returns the open way to a host.
+    pub(super) fn session(&self, host: &HostName) -> Option<HostSession> {
+        self.sessions.get(host)
+    }
+
+    /// Logs in to a host whose engine does not answer; nothing where that fails too.
+    pub(super) async fn login(&self, spec: &HostSpec) -> Option<Arc<Master>> {
+        // Whoever asks for more than one word of a host has heard already that a login waits.
+        self.hosts.login(spec, &|_| {}).await.ok()
     }
 
     /// Tells whether this machine seems to have a tailnet.

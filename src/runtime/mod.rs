@@ -4,6 +4,7 @@
 
 pub mod acting;
 mod builds;
+pub mod checkup;
 pub mod clipboard;
 pub mod clock;
 pub mod console;

@@ -2,6 +2,7 @@
 
 mod acting;
 mod ahead;
+mod doctor;
 mod download;
 mod hosts;
 mod hosts_failing;

@@ -86,7 +86,7 @@ impl Observer {
 }
 
 /// Reads what an engine says when a registry did not tell.
-fn refusal(status: u16, message: &str, reference: &ImageRef) -> RegistryFailure {
+pub fn refusal(status: u16, message: &str, reference: &ImageRef) -> RegistryFailure {
     use RegistryTrouble as T;
     let text = message.to_lowercase();
     let has = |part: &str| text.contains(part);

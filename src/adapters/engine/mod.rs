@@ -19,7 +19,7 @@ mod wire;
 pub mod words;
 
 pub use dial::{Way, docker_argv};
-pub use distribution::Distribution;
+pub use distribution::{Distribution, refusal};
 pub use events::Events;
 pub use link::Link;
 pub use observer::Observer;

@@ -1,24 +1,25 @@
 //! The links of one host: its tailnet or ssh, its engine, its compose, its projects' files.
 
+use jiff::Timestamp;
+
 use super::{Check, Link, State, check};
 use crate::app::model::{HostModel, Model};
 use crate::core::age::count;
+use crate::core::checkup::Ended;
 use crate::core::failure::HostTrouble;
 use crate::core::files::FilesState;
 use crate::core::host::{Address, HostState};
+use crate::core::names::HostName;
 
 /// Tells how the way to a host's engine stands.
-pub fn way(host: &HostModel) -> Vec<Check> {
+pub fn way(host: &HostModel, now: Timestamp) -> Vec<Check> {
     let name = Some(&host.spec.name);
     let by_ssh = matches!(host.spec.address, Address::Ssh { .. });
     let engine =
         |state, detail: String, remedy: &str| check(name, Link::Engine, state, detail, remedy);
     let ssh = |state, detail: String, remedy: &str| check(name, Link::Ssh, state, detail, remedy);
     let mut checks = Vec::new();
-    if let Some(peer) = host.tailnet.peer.as_ref().filter(|peer| peer.is_online()) {
-        let detail = format!("{}, {}", peer.name, peer.words());
-        checks.push(check(name, Link::Tailnet, State::Ok, detail, ""));
-    }
+    checks.extend(super::tailnet::of_host(host, now));
     let Some(failure) = host.failure() else {
         if host.state() == HostState::Up {
             if by_ssh {
@@ -84,6 +85,19 @@ pub fn way(host: &HostModel) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// Tells how an engine without an answer ended, in its own last words.
+pub fn ended_engine(name: &HostName, ended: &Ended) -> Check {
+    let remedy = format!("on {name}: {}", ended.read);
+    let remedy = if ended.read.is_empty() { "" } else { &remedy };
+    check(
+        Some(name),
+        Link::Engine,
+        State::Failed,
+        ended.words(),
+        remedy,
+    )
 }
 
 /// Tells whether the host's compose reads the projects' files.

@@ -1,9 +1,13 @@
 //! `doctor`: each link of the chain from here to a verdict, whether it holds, and what to do where it does not.
 //!
-//! It looks at nothing of its own: it reads one observation of the fleet, so that it says what `status` lived through.
+//! It reads one observation of the fleet, so that it says what `status` lived through, and what a closer look at the
+//! hosts found.
 
 mod hosts;
+mod logins;
 mod registries;
+mod services;
+mod tailnet;
 
 use serde::Serialize;
 
@@ -12,6 +16,7 @@ use super::output::{Failed, Output};
 use super::table::Table;
 use crate::app::model::{HostModel, Model};
 use crate::core::names::HostName;
+use crate::runtime::checkup::Findings;
 
 /// A part of the way from the operator to a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,11 +61,12 @@ struct Document<'a> {
 /// Reports every link of the fleet, or those of one host.
 pub fn report(
     model: &Model,
+    findings: &Findings,
     host: Option<&HostName>,
     json: bool,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failed> {
-    let checks = checks(model, host);
+    let checks = checks(model, findings, host);
     if json {
         output.json(&Document {
             schema: 1,
@@ -74,14 +80,39 @@ pub fn report(
 }
 
 /// Tells how every link stands.
-pub fn checks(model: &Model, only: Option<&HostName>) -> Vec<Check> {
+pub fn checks(model: &Model, findings: &Findings, only: Option<&HostName>) -> Vec<Check> {
     let wanted = |host: &&HostModel| only.is_none_or(|name| *name == host.spec.name);
-    let mut checks: Vec<Check> = Vec::new();
+    let now = model.now.wall;
+    let mut checks: Vec<Check> = tailnet::own(model);
     for host in model.hosts.iter().filter(wanted) {
-        checks.extend(hosts::way(host));
+        let name = &host.spec.name;
+        checks.extend(hosts::way(host, now));
+        let found = findings.hosts.get(name);
+        if let Some(ended) = found.and_then(|found| found.engine.as_ref()) {
+            checks.push(hosts::ended_engine(name, ended));
+        }
         checks.extend(hosts::compose(model, host));
+        if let Some(found) = found {
+            checks.extend(logins::of_host(name, found, now));
+        }
     }
     checks.extend(registries::all(model, only));
+    for (registry, host, ended) in &findings.fallen {
+        checks.push(registries::fallen(registry, host, ended));
+    }
+    for (name, token) in &findings.tokens {
+        checks.push(match token {
+            Ok(token) => logins::of_token(None, name, token, name.contains("ghcr.io"), now),
+            Err(why) => check(
+                None,
+                Link::Credentials,
+                State::Unknown,
+                format!("{name}: {why}"),
+                "",
+            ),
+        });
+    }
+    checks.extend(services::all(model, only));
     checks
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, Link, State, check};
+use super::{Check, Link, State, check, services};
 use crate::app::model::Model;
 use crate::core::age::count;
+use crate::core::checkup::Ended;
 use crate::core::failure::{RegistryFailure, RegistryTrouble};
 use crate::core::image::ImageRef;
 use crate::core::names::{HostName, RegistryHost};
@@ -30,7 +31,10 @@ pub fn all(model: &Model, only: Option<&HostName>) -> Vec<Check> {
             continue;
         }
         let place = (&key.reference.repository.registry, &key.route);
-        found.entry(place).or_default().add(&known.remote);
+        found
+            .entry(place)
+            .or_default()
+            .add(&key.reference, &known.remote);
     }
     found
         .into_iter()
@@ -38,22 +42,36 @@ pub fn all(model: &Model, only: Option<&HostName>) -> Vec<Check> {
         .collect()
 }
 
+/// Tells of a container that should be a registry and does not run.
+pub fn fallen(registry: &RegistryHost, host: &HostName, ended: &Ended) -> Check {
+    let detail = format!("{registry}: its container {}", ended.words());
+    let remedy = format!("on {host}: docker start {}; {}", ended.name, ended.read);
+    check(Some(host), Link::Registry, State::Failed, detail, &remedy)
+}
+
 /// What was lived through with one registry.
 #[derive(Default)]
 struct Asked<'a> {
     answered: usize,
     credential: Option<&'a str>,
-    failure: Option<&'a RegistryFailure>,
+    /// The failures, each kind once, with the references that met it.
+    failures: Vec<(&'a RegistryFailure, Vec<String>)>,
 }
 
 impl<'a> Asked<'a> {
-    fn add(&mut self, remote: &'a Remote) {
+    fn add(&mut self, reference: &ImageRef, remote: &'a Remote) {
         match (&remote.answer, &remote.failure) {
             (_, Some((_, failure))) => {
-                // Of several failures the one that concerns the whole registry tells most.
-                if self.failure.is_none_or(|known| !known.is_registry_away()) {
-                    self.failure = Some(failure);
-                }
+                let kind = failure.trouble;
+                let place = self
+                    .failures
+                    .iter()
+                    .position(|(known, _)| known.trouble == kind);
+                let place = place.unwrap_or_else(|| {
+                    self.failures.push((failure, Vec::new()));
+                    self.failures.len() - 1
+                });
+                self.failures[place].1.push(reference.familiar());
             }
             (Some(answer), None) => {
                 self.answered += 1;
@@ -73,38 +91,47 @@ impl<'a> Asked<'a> {
             check(host, link, state, format!("{registry}: {detail}"), remedy)
         };
         let answers = || format!("answers for {}", count(self.answered, "reference"));
-        let as_whom = || match self.credential {
-            Some(name) => row(Link::Credentials, State::Ok, format!("asked as {name}"), ""),
-            None => row(Link::Credentials, State::Ok, "none needed".to_owned(), ""),
+        let refused = |(failure, _): &(&RegistryFailure, _)| {
+            matches!(failure.trouble, T::Unauthorized | T::Denied)
         };
-        let Some(failure) = self.failure else {
-            return match self.answered {
-                0 => vec![row(
-                    Link::Registry,
-                    State::Unknown,
-                    "no answer in time".to_owned(),
-                    "try again",
-                )],
-                _ => vec![as_whom(), row(Link::Registry, State::Ok, answers(), "")],
-            };
-        };
-        let (what, remedy) = (failure.what.clone(), failure.remedy.as_str());
-        match failure.trouble {
-            T::Unauthorized | T::Denied => vec![
-                row(Link::Credentials, State::Failed, what, remedy),
-                row(Link::Registry, State::Ok, "answers".to_owned(), ""),
-            ],
-            // What concerns one reference only says that the registry itself is at work.
-            T::Gone | T::NotFound | T::NoPlatform | T::BadReference => {
-                vec![row(
-                    Link::Registry,
-                    State::Ok,
-                    format!("answers; {what}"),
-                    "",
-                )]
-            }
-            T::NoRoute => vec![row(Link::Registry, State::Unknown, what, remedy)],
-            _ => vec![row(Link::Registry, State::Failed, what, remedy)],
+        let is_refused = self.failures.iter().any(refused);
+        let mut checks = Vec::new();
+        if self.answered > 0 && !is_refused {
+            let as_whom = self.credential.map_or_else(
+                || "none needed".to_owned(),
+                |name| format!("asked as {name}"),
+            );
+            checks.push(row(Link::Credentials, State::Ok, as_whom, ""));
         }
+        if self.answered > 0 {
+            checks.push(row(Link::Registry, State::Ok, answers(), ""));
+        } else if is_refused {
+            checks.push(row(Link::Registry, State::Ok, "answers".to_owned(), ""));
+        } else if self.failures.is_empty() {
+            return vec![row(
+                Link::Registry,
+                State::Unknown,
+                "no answer in time".to_owned(),
+                "try again",
+            )];
+        }
+        for (failure, references) in &self.failures {
+            let about = match references.len() {
+                1 => String::new(),
+                many => format!(" (and {} more)", many - 1),
+            };
+            let what = format!("{}: {}{about}", services::refusal(failure), failure.what);
+            let remedy = failure.remedy.as_str();
+            let (link, state) = match failure.trouble {
+                T::Unauthorized | T::Denied => (Link::Credentials, State::Failed),
+                // The service that needs it is told below; the registry itself is at work.
+                T::Gone | T::NoPlatform | T::BadReference => (Link::Registry, State::Ok),
+                T::NotFound => (Link::Registry, State::Failed),
+                T::NoRoute | T::RateLimited => (Link::Registry, State::Unknown),
+                _ => (Link::Registry, State::Failed),
+            };
+            checks.push(row(link, state, what, remedy));
+        }
+        checks
     }
 }
