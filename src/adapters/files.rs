@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::core::files::{FilesState, Recipe, Rendered, RenderedService};
-use crate::core::names::ProjectName;
-use crate::core::rollout::pin::{OVERRIDE_FILE, PIN_FILE};
+use crate::core::history::Event;
+use crate::core::names::{HostName, ProjectName};
+use crate::core::pinned::{self, Found};
+use crate::core::rollout::pin::{BLOCK_BEGIN, BLOCK_END, MARKER, OVERRIDE_FILE, PIN_FILE};
 use crate::core::text::clean_within;
 
 use super::shell::{Limits, Outcome, Place, ScriptError, join, quote};
@@ -22,6 +24,8 @@ const LIMITS: Limits = Limits {
 };
 /// The line between the parts of the script's output; JSON cannot hold it as a line.
 const NEXT: &str = "homelab-tui-next";
+/// How many bytes of a file of pins are read.
+const PINS: usize = 65_536;
 const NO_FOLDER: i32 = 70;
 const NO_FILE: i32 = 71;
 const NO_COMPOSE: i32 = 72;
@@ -44,7 +48,7 @@ pub async fn render(
     }
     let script = script(docker, recipe, project);
     match place.run(&script, LIMITS).await {
-        Ok(outcome) => read(&outcome, Timestamp::now()),
+        Ok(outcome) => read(&outcome, project, Timestamp::now()),
         Err(ScriptError::Large(_)) => {
             FilesState::Unreadable("the rendered files are larger than 8 MB".to_owned())
         }
@@ -68,6 +72,9 @@ fn script(docker: &[String], recipe: &Recipe, project: &ProjectName) -> String {
     if let Some(file) = &recipe.environment_file {
         common.push_str(&format!(" --env-file {}", quote(file)));
     }
+    let place = quote(&format!("/{}/", project.as_str()));
+    let marker = quote(MARKER);
+    let (begin, end) = (quote(BLOCK_BEGIN), quote(BLOCK_END));
     let label = format!(
         "--filter label=com.docker.compose.project={}",
         quote(project.as_str())
@@ -91,12 +98,19 @@ c=$({docker} ps -aq --no-trunc {label} --filter label=com.docker.compose.service
 j=$(printf '%s' "$j" | sed "s/\"service:$s\"/\"container:$c\"/")
 done
 printf '%s' "$j" | {docker} compose {common} -f - config --hash '*' 2>/dev/null
+echo; echo {NEXT}
+[ ! -f {OVERRIDE_FILE} ] || [ "$(head -n 1 {OVERRIDE_FILE})" != {marker} ] || head -c {PINS} {OVERRIDE_FILE}
+echo; echo {NEXT}
+[ ! -f {PIN_FILE} ] || head -c {PINS} {PIN_FILE}
+echo; echo {NEXT}
+[ -f .env ] && grep -qxF {begin} .env && grep -qxF {end} .env && echo block
+grep -F {place} "$HOME/.local/state/homelab-tui/host/journal.jsonl" 2>/dev/null | grep '"outcome":"succeeded"' | grep -E '"action":"(pin|unpin|rollback|update)"' | tail -n 60
 exit 0"#
     )
 }
 
 /// Reads what the script wrote.
-fn read(outcome: &Outcome, at: Timestamp) -> FilesState {
+fn read(outcome: &Outcome, project: &ProjectName, at: Timestamp) -> FilesState {
     let stdout = String::from_utf8_lossy(&outcome.stdout);
     let reason = last_words(&outcome.stderr);
     match outcome.code {
@@ -115,7 +129,7 @@ fn read(outcome: &Outcome, at: Timestamp) -> FilesState {
         code => return FilesState::Unknown(format!("the shell ended with {code}: {reason}")),
     }
     let next = format!("{NEXT}\n");
-    let mut parts = stdout.splitn(3, next.as_str());
+    let mut parts = stdout.splitn(6, next.as_str());
     let (version, json, hashes) = (parts.next(), parts.next(), parts.next());
     let (Some(version), Some(json), Some(hashes)) = (version, json, hashes) else {
         return FilesState::Unknown("the host's compose gave no whole answer".to_owned());
@@ -134,6 +148,19 @@ fn read(outcome: &Outcome, at: Timestamp) -> FilesState {
         .lines()
         .filter_map(|line| line.trim().rsplit_once(' '))
         .collect();
+    let mut rest = || parts.next().unwrap_or_default();
+    let (own_override, own_pin_file, journal) = (rest(), rest(), rest());
+    let found = Found {
+        own_override,
+        own_pin_file,
+        has_block: journal.lines().any(|line| line == "block"),
+    };
+    let here = HostName::from("-");
+    let journal: Vec<Event> = journal
+        .lines()
+        .filter_map(|line| Event::of_host(&here, line))
+        .filter(|event| event.target.split('/').nth(1) == Some(project.as_str()))
+        .collect();
     let services = config.services.unwrap_or_default();
     FilesState::Rendered(Rendered {
         at,
@@ -150,6 +177,7 @@ fn read(outcome: &Outcome, at: Timestamp) -> FilesState {
                 (name, rendered)
             })
             .collect(),
+        pins: pinned::pins(found, &journal),
     })
 }
 
@@ -209,6 +237,7 @@ mod tests {
                 "2.40.3-3\nhomelab-tui-next\n{\"name\":\"blog\",\"services\":{\"web\":{\"image\":\"me/web:1\",\"environment\":{\"PASSWORD\":\"s3cret\"},\"build\":{\"context\":\".\"}},\"db\":{\"image\":\"pg\"}}}\nhomelab-tui-next\ndb 11aa\nweb 22bb\n",
                 "time=\"x\" level=warning msg=\"The \\\"A\\\" variable is not set.\"",
             ),
+            &"blog".into(),
             Timestamp::UNIX_EPOCH,
         );
         let FilesState::Rendered(rendered) = &state else {
@@ -225,6 +254,7 @@ mod tests {
     fn each_way_to_fail_says_why() {
         let unreadable = |code, stdout: &str, stderr: &str| match read(
             &outcome(code, stdout, stderr),
+            &"blog".into(),
             Timestamp::UNIX_EPOCH,
         ) {
             FilesState::Unreadable(why) => why,
@@ -242,13 +272,17 @@ mod tests {
         );
         let unknown = |code, stderr: &str| {
             matches!(
-                read(&outcome(code, "", stderr), Timestamp::UNIX_EPOCH),
+                read(
+                    &outcome(code, "", stderr),
+                    &"blog".into(),
+                    Timestamp::UNIX_EPOCH
+                ),
                 FilesState::Unknown(_)
             )
         };
         let missing = outcome(72, "", "docker: 'compose' is not a docker command.");
         assert!(matches!(
-            read(&missing, Timestamp::UNIX_EPOCH),
+            read(&missing, &"blog".into(), Timestamp::UNIX_EPOCH),
             FilesState::NoCompose(why) if why.contains("install the compose plugin")
         ));
         assert!(unknown(0, ""));

@@ -4,29 +4,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::paths::{append_private_file, create_private_folder};
-use crate::core::rollout::plan::ImageState;
+use crate::core::history::Event;
 
 /// A journal of this size is rotated; what was written before stays beside it.
 const LARGEST: u64 = 16 << 20;
-
-/// One event, as the contract's `history` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    pub at: jiff::Timestamp,
-    pub by: String,
-    pub action: String,
-    pub target: String,
-    pub from: Option<ImageState>,
-    pub to: Option<ImageState>,
-    /// Absent while it is only intended.
-    pub outcome: Option<String>,
-    pub why: Option<String>,
-    pub reason: Option<String>,
-    pub job: Option<String>,
-}
 
 /// The file of the journal.
 #[derive(Debug, Clone)]
@@ -65,13 +47,30 @@ impl Journal {
         file.sync_all()
     }
 
-    /// Reads all events; lines that cannot be read are left out.
+    /// Reads the events of this file and of the one that was rotated last; lines that cannot be read are left out.
     pub fn read(&self) -> Vec<Event> {
-        let bytes = fs::read(&self.path).unwrap_or_default();
-        String::from_utf8_lossy(&bytes)
+        let mut bytes = self.rotated().and_then(|path| fs::read(path).ok());
+        let own = fs::read(&self.path).unwrap_or_default();
+        let bytes = bytes.get_or_insert_default();
+        bytes.push(b'\n');
+        bytes.extend(own);
+        String::from_utf8_lossy(bytes)
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()
+    }
+
+    /// Returns the file that was rotated last.
+    fn rotated(&self) -> Option<PathBuf> {
+        let folder = fs::read_dir(self.path.parent()?).ok()?;
+        let named = |path: &PathBuf| {
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            name.is_some_and(|name| name.starts_with("journal-") && name.ends_with(".jsonl"))
+        };
+        folder
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(named)
+            .max()
     }
 }
 
@@ -105,6 +104,9 @@ mod tests {
             why: None,
             reason: None,
             job: None,
+            pin: None,
+            argv: Vec::new(),
+            proof: None,
         }
     }
 

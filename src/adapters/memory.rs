@@ -279,6 +279,7 @@ mod tests {
         let rendered = Rendered {
             at: at(5),
             compose_version: "2.40.0".to_owned(),
+            pins: Default::default(),
             services: BTreeMap::from([(
                 "blog".to_owned(),
                 RenderedService {
@@ -297,6 +298,7 @@ mod tests {
             hosts: vec![host],
             remotes: vec![(key, remote)],
             files: vec![("vps".into(), "blog".into(), recipe, rendered)],
+            seen: Vec::new(),
         }
     }
 

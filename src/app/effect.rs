@@ -1,6 +1,7 @@
 //! What the program wants done, as plain values that a test compares and a log prints.
 
 use crate::core::files::Recipe;
+use crate::core::history::Event;
 use crate::core::image::{ImageRef, Repository};
 use crate::core::names::{ContainerId, HostName, ProjectName, RegistryHost, ServiceKey};
 use crate::core::remote::{Question, RemoteImage, Route};
@@ -80,6 +81,8 @@ pub enum Look {
     },
     /// Gives up all questions about tags and marks: the view that asked them was left.
     Cease,
+    /// Reads the journal of a host, or the operator's own.
+    Journal { host: Option<HostName> },
     /// Gathers what a plan needs and makes it; nothing is changed.
     Plan(PlanWish),
     /// Reads a source of builds and follows it.
@@ -113,4 +116,6 @@ pub enum Console {
     Quit,
     /// Writes down what is known, for the next start.
     Remember,
+    /// Appends what was seen to the operator's journal.
+    Record(Vec<Event>),
 }

@@ -4,6 +4,8 @@
 
 mod brief;
 mod describe;
+pub mod happened;
+mod history;
 pub mod plan;
 mod why;
 
@@ -19,6 +21,7 @@ use super::model::{HostModel, Link};
 
 pub use brief::brief;
 pub use describe::describe;
+pub use history::entry;
 pub use why::why;
 
 /// What a line's text is like, for the colour that repeats it.

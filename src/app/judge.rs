@@ -17,6 +17,7 @@ use crate::core::image::ImageRef;
 use crate::core::inventory::{self, ProjectKind, Service};
 use crate::core::layers::{self, Estimate, Holdings};
 use crate::core::names::{ProjectName, ServiceKey};
+use crate::core::pinned::Pinned;
 use crate::core::remote::{QuestionKey, Remote, RemoteImage};
 use crate::core::verdict::{self, Assessment, Verdict};
 
@@ -104,6 +105,7 @@ impl Judge<'_> {
             service: service.name.clone(),
         };
         let rendered = self.rendered(project, service);
+        let mut pinned = gather::pinned(self.model, &key, service.compose.as_ref()).cloned();
         let members: Vec<&ContainerFacts> = service
             .containers
             .iter()
@@ -111,7 +113,10 @@ impl Judge<'_> {
             .collect();
         let judged: Vec<Judged<'_>> = members
             .iter()
-            .map(|container| self.container(container, rendered.as_ref().and_then(Files::builds)))
+            .map(|container| {
+                let builds = rendered.as_ref().and_then(Files::builds);
+                self.container(container, builds, pinned.as_ref())
+            })
             .collect();
         let worst = judged
             .iter()
@@ -144,6 +149,23 @@ impl Judge<'_> {
                 "its containers come from several folders or files".to_owned(),
             );
         }
+        if let Some(pin) = &mut pinned {
+            // A pin that the container does not run by was passed over when it was made.
+            let passed_over =
+                pin.holds() && !gather::runs_pin(self.observation, worst.container, pin);
+            if passed_over {
+                pin.undone = Some(
+                    "the container runs another image: it was made without the pin's file"
+                        .to_owned(),
+                );
+            }
+            if let Some(why) = &pin.undone {
+                join(
+                    &mut note,
+                    format!("the pin {} was undone: {why}", pin.words()),
+                );
+            }
+        }
         let fetch = self.fetch(worst);
         let builds_behind = self.builds_behind(worst);
         let mut view = ServiceView {
@@ -169,6 +191,7 @@ impl Judge<'_> {
             mixed,
             config,
             config_why,
+            pinned,
             builds_behind,
             fetch_bytes: fetch.map(|(bytes, _)| bytes),
             fetch_estimate: fetch.map(|(_, estimate)| estimate),
@@ -234,8 +257,9 @@ impl Judge<'_> {
         &'c self,
         container: &'c ContainerFacts,
         builds_here: Option<bool>,
+        pinned: Option<&Pinned>,
     ) -> Judged<'c> {
-        let gathered = gather(self.model, self.host, self.observation, container);
+        let gathered = gather(self.model, self.host, self.observation, container, pinned);
         let route_away = gathered.route_away(self.model);
         let away = self.away.as_deref().or(route_away.as_deref());
         let facts = gathered.facts(away, builds_here);

@@ -6,6 +6,7 @@ pub mod builds;
 pub mod commands;
 pub mod effect;
 pub mod explain;
+pub mod history;
 pub mod jobs;
 pub mod judge;
 pub mod keymap;

@@ -19,6 +19,7 @@ use crate::core::verdict::Verdict;
 use crate::core::watch::Scope;
 
 use super::builds::Builds;
+use super::history::History;
 use super::jobs::Job;
 use super::judge::{HostView, ServiceView};
 use super::keymap::Keymap;
@@ -49,6 +50,7 @@ pub struct Model {
     pub users: BTreeMap<QuestionKey, BTreeSet<usize>>,
     /// What is known for looking ahead.
     pub preview: Preview,
+    pub history: History,
     pub tailnet: TailnetModel,
     pub builds: Builds,
     /// Jobs that run, and those that ended badly and were not looked at yet.
@@ -218,6 +220,7 @@ impl Model {
             rows: Memo::default(),
             users: BTreeMap::new(),
             preview: Preview::default(),
+            history: History::default(),
             tailnet: TailnetModel::default(),
             jobs: Vec::new(),
             asked: 0,
@@ -365,6 +368,12 @@ impl Model {
                     _ => None,
                 })
                 .collect(),
+            seen: self
+                .history
+                .seen
+                .iter()
+                .map(|(key, seen)| (key.clone(), seen.clone()))
+                .collect(),
         }
     }
 
@@ -384,6 +393,7 @@ impl Model {
                 self.host_index(host)
                     .is_none_or(|index| self.hosts[index].failure().is_some())
             })
+            && self.history.is_settled()
     }
 
     /// Returns the references in use on hosts whose facts are shown.

@@ -7,6 +7,7 @@ use crate::core::digest::TopDigest;
 use crate::core::engine::Observation;
 use crate::core::failure::{HostFailure, RegistryFailure};
 use crate::core::files::{FilesState, Recipe};
+use crate::core::history::Event;
 use crate::core::image::ImageRef;
 use crate::core::memory::Memory;
 use crate::core::names::{HostName, ProjectName};
@@ -112,6 +113,11 @@ pub enum Msg {
     Builds {
         source: Box<str>,
         news: BuildNews,
+    },
+    /// The journal of a host, or the operator's own, was read.
+    Journal {
+        host: Option<HostName>,
+        result: Result<Vec<Event>, String>,
     },
     /// The plan that was asked for under this number, or why there is none.
     Planned {

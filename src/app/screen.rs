@@ -143,6 +143,12 @@ pub enum View {
         /// The selected candidate; where nothing was selected yet it is the running one.
         selected: Option<Chosen>,
     },
+    /// What was done and seen, newest first.
+    History {
+        /// What it is limited to; everything without it.
+        of: Option<RowId>,
+        selected: usize,
+    },
     /// What a registry holds.
     Registry {
         registry: RegistryHost,
@@ -171,7 +177,11 @@ impl View {
     /// Returns the service that the view is about.
     pub fn service(&self) -> Option<&ServiceKey> {
         match self {
-            Self::Fleet | Self::Registry { .. } | Self::Builds { .. } | Self::Build { .. } => None,
+            Self::Fleet
+            | Self::Registry { .. }
+            | Self::Builds { .. }
+            | Self::Build { .. }
+            | Self::History { .. } => None,
             Self::Layers { service, .. } | Self::Tags { service, .. } => Some(service),
         }
     }
@@ -196,6 +206,10 @@ pub enum Overlay {
         scroll: usize,
     },
     Describe {
+        scroll: usize,
+    },
+    /// One entry of the history, or one job.
+    Entry {
         scroll: usize,
     },
     /// A plan that waits for a yes.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::act::{ActArguments, GoArguments};
+use super::jobs::JobsCommand;
 use crate::adapters::config::is_host_name;
 use crate::core::host::{Address, HostSpec};
 use crate::core::settings::Glyphs;
@@ -159,6 +160,26 @@ pub enum Command {
     Pin(GoArguments),
     /// Let a service follow its tag again
     Unpin(ActArguments),
+    /// List jobs that run on the hosts, and those that ended
+    #[command(args_conflicts_with_subcommands = true)]
+    Jobs {
+        /// Follow one of them
+        #[command(subcommand)]
+        follow: Option<JobsCommand>,
+        /// The host; without it all
+        host: Option<String>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what was done to services and what was seen to happen to them
+    History {
+        /// HOST, HOST/PROJECT or HOST/PROJECT/SERVICE
+        target: Option<String>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Browse a private registry: repositories, tags, what is newest, who runs it
     Registry {
         /// HOST or HOST/REPOSITORY, as references spell it

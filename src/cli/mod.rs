@@ -8,6 +8,8 @@ mod config;
 mod discover;
 pub mod doctor;
 pub mod exit;
+mod history;
+mod jobs;
 pub mod keys;
 mod manual;
 mod output;
@@ -134,6 +136,16 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
         ),
         Command::Unpin(arguments) => {
             act::run(Action::Unpin, arguments, None, general, &paths, output)
+        }
+        Command::Jobs {
+            follow: Some(jobs::JobsCommand::Follow { id, json }),
+            ..
+        } => jobs::follow_one(general, &paths, id, *json, output),
+        Command::Jobs { host, json, .. } => {
+            jobs::list(general, &paths, host.as_deref(), *json, output)
+        }
+        Command::History { target, json } => {
+            session::history(general, &paths, target.as_deref(), *json, output)
         }
         Command::Completions { shell } => manual::completions(*shell, output),
         Command::Man => manual::man(output),

@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::output::{Failed, Output};
 use super::setup::{self, Setup};
 use super::themes::Themes;
-use super::{discover, doctor, status, tell};
+use super::{discover, doctor, history, status, tell};
 use crate::adapters::discover::{self as find, Places};
 use crate::adapters::log;
 use crate::adapters::paths::Paths;
@@ -175,6 +175,33 @@ pub fn doctor(
             output,
             format_args!("the fleet could not be observed: {error}"),
         )),
+    }
+}
+
+/// Observes the fleet, reads the journals and reports what happened.
+pub fn history(
+    general: &General,
+    paths: &Paths,
+    target: Option<&str>,
+    json: bool,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failed> {
+    let read = |settings: &Settings| target.map(|text| status::parse(text, settings)).transpose();
+    let on_host = |target: &Option<Target>, host: &HostName| {
+        target.as_ref().is_none_or(|target| target.on_host(host))
+    };
+    let mut opened = false;
+    let way = |_: &Option<Target>, _: &Model| {
+        let open = !std::mem::replace(&mut opened, true);
+        Ok(open.then_some(View::History {
+            of: None,
+            selected: 0,
+        }))
+    };
+    let wants = builds::Wanted::Nothing;
+    match look(general, paths, wants, read, on_host, way, output) {
+        Ok((model, target)) => history::report(&model, target.as_ref(), json, output),
+        Err(exit) => Ok(exit),
     }
 }
 
@@ -444,7 +471,9 @@ async fn observe(
     world.recall();
     let mut headless = Headless::new(clock, &mut world, &mut queue, patience);
     let observed = travel(&mut headless, &mut model, way).await;
+    let seen = std::mem::take(&mut headless.seen);
     if observed.is_ok() {
+        world.record(seen);
         world.remember(model.memory());
     }
     world.close().await;

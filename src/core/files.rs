@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::pinned::Pinned;
+
 /// The folder and files that a compose project was started with, as its containers' labels record them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Recipe {
@@ -33,6 +35,9 @@ pub struct Rendered {
     pub at: Timestamp,
     pub compose_version: String,
     pub services: BTreeMap<String, RenderedService>,
+    /// Pins of this program, by service; some of them may be undone.
+    #[serde(default)]
+    pub pins: BTreeMap<String, Pinned>,
 }
 
 /// What could be learned of a project's files.

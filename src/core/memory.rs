@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Observation;
 use super::files::{Recipe, Rendered};
-use super::names::{HostName, ProjectName};
+use super::history::Seen;
+use super::names::{HostName, ProjectName, ServiceKey};
 use super::remote::{QuestionKey, Remote};
 
 /// The last good facts of a fleet.
@@ -16,6 +17,9 @@ pub struct Memory {
     pub hosts: Vec<RememberedHost>,
     pub remotes: Vec<(QuestionKey, Remote)>,
     pub files: Vec<(HostName, ProjectName, Recipe, Rendered)>,
+    /// What each service was last seen to run.
+    #[serde(default)]
+    pub seen: Vec<(ServiceKey, Seen)>,
 }
 
 /// What a host looked like when it was last seen.
@@ -47,6 +51,9 @@ impl Memory {
                 .into_iter()
                 .filter(|(host, ..)| names.contains(host)),
         );
+        let seen: BTreeSet<ServiceKey> = self.seen.iter().map(|(key, _)| key.clone()).collect();
+        let unseen = |(key, own): &(ServiceKey, Seen)| !seen.contains(key) && own.at >= since;
+        self.seen.extend(older.seen.into_iter().filter(unseen));
         let asked: BTreeSet<QuestionKey> =
             self.remotes.iter().map(|(key, _)| key.clone()).collect();
         let young = |remote: &Remote| {

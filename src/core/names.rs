@@ -106,6 +106,20 @@ impl Target {
         })
     }
 
+    /// Tells whether what a text names lies at or below this target.
+    pub fn covers_text(&self, text: &str) -> bool {
+        let mut parts = text.splitn(3, '/');
+        let key = (parts.next(), parts.next(), parts.next());
+        let (Some(host), Some(project), Some(service)) = key else {
+            return false;
+        };
+        self.covers(&ServiceKey {
+            host: host.into(),
+            project: project.into(),
+            service: service.into(),
+        })
+    }
+
     /// Tells whether the service lies at or below this target.
     pub fn covers(&self, key: &ServiceKey) -> bool {
         self.host == key.host.as_str()

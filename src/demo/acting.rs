@@ -72,6 +72,7 @@ impl Demo {
             reason: None,
             take_environment: wish.take_environment,
             timeout_seconds: None,
+            at: self.started_at,
             goal: goal.as_goal(),
         };
         let dossier = dossier(service);

@@ -303,6 +303,7 @@ impl Host {
                 None => FilesState::Rendered(Rendered {
                     at,
                     compose_version: self.compose.clone(),
+                    pins: Default::default(),
                     services: files.services.clone(),
                 }),
             },

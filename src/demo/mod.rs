@@ -9,6 +9,7 @@ mod check;
 pub mod driver;
 pub mod expect;
 mod hosts;
+mod journal;
 mod mint;
 mod preview;
 mod registries;
@@ -204,6 +205,7 @@ impl Demo {
             Look::Image { key, places } => vec![self.image(key, places)],
             Look::Trust { key, image, .. } => vec![self.trust(key, image)],
             Look::Cease => Vec::new(),
+            Look::Journal { host } => vec![self.journal(host.as_ref())],
             Look::Plan(wish) => vec![self.plan(wish, model)],
             Look::Builds { .. } | Look::WatchBuilds { .. } => Vec::new(),
             Look::Catalog { route, registry } => vec![self.catalog(route, registry)],

@@ -3,22 +3,23 @@
 //! The right to change hosts is needed to start anything; planning only looks.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use crate::adapters::engine::docker_argv;
-use crate::adapters::hosts::HostSession;
+use crate::adapters::hosts::{HostSession, Hosts};
 use crate::adapters::jobs::{gather, run};
+use crate::adapters::journal::Journal;
 use crate::adapters::registry::Registries;
 use crate::app::jobs::running_image;
 use crate::app::model::{HostModel, Model};
 use crate::core::digest::{ImageId, TopDigest};
 use crate::core::engine::{ImageFacts, Observation};
+use crate::core::history::{self, Entry, Event};
 use crate::core::image::ImageRef;
 use crate::core::inventory::ProjectKind;
 use crate::core::mode::Operating;
-use crate::core::names::ServiceKey;
+use crate::core::names::{HostName, ServiceKey, ServiceName};
 use crate::core::remote::{QuestionKey, RemoteImage};
 use crate::core::rollout::Action;
 use crate::core::rollout::dossier::Dossier;
@@ -55,8 +56,11 @@ pub struct Prepared {
 #[derive(Clone)]
 pub struct Actor {
     pub(super) settings: Arc<Settings>,
+    pub(super) hosts: Arc<Hosts>,
     pub(super) sessions: Sessions,
     pub(super) registries: Registries,
+    /// Where the operator's own journal is.
+    pub(super) state: Option<PathBuf>,
 }
 
 impl Actor {
@@ -110,7 +114,7 @@ impl Actor {
         } else {
             action
         };
-        let follows = follows(&service.reference, &dossier);
+        let follows = follows(&service.reference, &key.service, &dossier);
         let asked = self
             .goal(model, service, host, action, order, &follows)
             .await;
@@ -123,6 +127,7 @@ impl Actor {
             reason: order.reason.clone(),
             take_environment: order.take_environment,
             timeout_seconds: order.timeout_seconds,
+            at: jiff::Timestamp::now(),
             goal,
         };
         let known = Known {
@@ -234,60 +239,26 @@ impl Actor {
         host: &HostModel,
         observation: &Observation,
     ) -> Asked {
-        let Some(place) = self
-            .sessions
-            .get(&host.spec.name)
-            .and_then(|s| s.place().cloned())
-        else {
-            return Asked::Nowhere("the host's journal cannot be read".to_owned());
-        };
-        let lines = match run::journal(&place).await {
-            Ok(lines) => lines,
+        let entries = match self.history(&host.spec.name).await {
+            Ok(entries) => entries,
             Err(error) => {
                 return Asked::Nowhere(format!("the host's journal cannot be read: {error}"));
             }
         };
-        let own = format!("/{}/{}", service.key.project, service.key.service);
-        let running = service.running.image_id.digest().as_str();
-        let mut last: Option<(String, String)> = None;
-        for line in lines {
-            let Ok(entry) = serde_json::from_str::<JournalLine>(&line) else {
-                continue;
-            };
-            if !entry.target.ends_with(&own) {
-                continue;
-            }
-            let succeeded = entry.outcome.as_deref() == Some("succeeded");
-            // What a job began from had run; what it put there ran unless it was put back.
-            for (id, name, ran) in [
-                (&entry.from_id, &entry.from, true),
-                (
-                    &entry.to_id,
-                    &entry.to,
-                    succeeded && entry.action != "pull" && entry.action != "pin",
-                ),
-            ] {
-                if ran && !id.is_empty() && id != running && entry.outcome.is_some() {
-                    last = Some((id.clone(), name.clone()));
-                }
-            }
-        }
-        let Some((id, name)) = last else {
+        let runs = history::former_runs(&entries, &service.key.to_string());
+        let Some(former) = history::previous(&runs, &service.running.image_id) else {
             return Asked::Nowhere(
                 "no former run of it is on record; name one with --to (a tag, a digest or a revision)".to_owned(),
             );
         };
-        if let Some(image) = id
-            .parse::<ImageId>()
-            .ok()
-            .and_then(|id| held(observation, &id))
-        {
+        if let Some(image) = held(observation, &former.image_id) {
             return Asked::Held(image);
         }
-        match name.split_once('@').map(|(_, digest)| digest) {
-            Some(digest) => self.named(service, observation, digest).await,
+        match &former.top {
+            Some(top) => self.named(service, observation, &top.to_string()).await,
             None => Asked::Nowhere(format!(
-                "the former image {name} is no longer on the host, and it has no digest to fetch it by"
+                "the former image {} is no longer on the host, and it has no digest to fetch it by",
+                former.image_id.short()
             )),
         }
     }
@@ -407,6 +378,24 @@ impl Actor {
         own.map_or_else(|| Asked::Fetched(Box::new(image)), Asked::Held)
     }
 
+    /// Opens the way to a host anew.
+    ///
+    /// # Errors
+    /// Says why it cannot be reached.
+    pub async fn reopen(&self, host: &HostName) -> Result<(), String> {
+        let spec = self
+            .settings
+            .host(host)
+            .ok_or_else(|| format!("there is no host {host}"))?;
+        let opened = self.hosts.connect(spec, &|_| {}).await;
+        let session = opened.map_err(|failure| failure.to_string())?;
+        if let Some(old) = self.sessions.take(host) {
+            old.close().await;
+        }
+        self.sessions.put(host.clone(), session);
+        Ok(())
+    }
+
     /// Puts a planned job on its host.
     ///
     /// # Errors
@@ -449,10 +438,7 @@ impl Actor {
     ///
     /// # Errors
     /// If the host cannot be asked.
-    pub async fn jobs(
-        &self,
-        host: &crate::core::names::HostName,
-    ) -> Result<Vec<run::Found>, String> {
+    pub async fn jobs(&self, host: &HostName) -> Result<Vec<run::Found>, String> {
         let session = self.sessions.get(host).ok_or("the host is not connected")?;
         let place = session
             .place()
@@ -483,15 +469,32 @@ impl Actor {
     ///
     /// # Errors
     /// If the host cannot be asked.
-    pub async fn journal(
-        &self,
-        host: &crate::core::names::HostName,
-    ) -> Result<Vec<String>, String> {
+    pub async fn journal(&self, host: &HostName) -> Result<Vec<Event>, String> {
         let session = self.sessions.get(host).ok_or("the host is not connected")?;
         let place = session
             .place()
             .ok_or("scripts cannot be run on this host")?;
-        run::journal(place).await.map_err(|error| error.to_string())
+        run::history(place, host)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// Joins the journal of a host with the operator's own.
+    ///
+    /// # Errors
+    /// If the host cannot be asked.
+    pub async fn history(&self, host: &HostName) -> Result<Vec<Entry>, String> {
+        let of_host = self.journal(host).await?;
+        Ok(history::join(&self.own_journal().await, &of_host))
+    }
+
+    /// Reads the operator's own journal.
+    pub async fn own_journal(&self) -> Vec<Event> {
+        let Some(journal) = self.state.as_deref().map(Journal::in_folder) else {
+            return Vec::new();
+        };
+        let read = tokio::task::spawn_blocking(move || journal.read());
+        read.await.unwrap_or_default()
     }
 
     fn session(&self, target: &ServiceKey) -> Result<HostSession, String> {
@@ -502,7 +505,17 @@ impl Actor {
 }
 
 /// Returns the reference that a service follows: what its files ask for, unless a pin of ours stands there.
-fn follows(running: &str, dossier: &Dossier) -> String {
+fn follows(running: &str, service: &ServiceName, dossier: &Dossier) -> String {
+    let texts = [&dossier.folder.own_override, &dossier.folder.own_pin_file];
+    let written = texts
+        .into_iter()
+        .flatten()
+        .flat_map(|text| pin::entries(text))
+        .filter(|entry| entry.service == service.as_str())
+        .find_map(|entry| entry.note.map(|note| note.follows));
+    if let Some(follows) = written.filter(|follows| follows.parse::<ImageRef>().is_ok()) {
+        return follows;
+    }
     let pinned = dossier.folder.own_override.is_some() || dossier.folder.own_pin_file.is_some();
     let asked = dossier
         .rendered
@@ -531,24 +544,6 @@ impl Asked {
             Self::Nowhere(why) => Goal::Nowhere(why.clone()),
         }
     }
-}
-
-/// What is read of a line of the host's journal.
-#[derive(Deserialize)]
-struct JournalLine {
-    #[serde(default)]
-    action: String,
-    #[serde(default)]
-    target: String,
-    #[serde(default)]
-    from: String,
-    #[serde(default)]
-    to: String,
-    #[serde(default)]
-    from_id: String,
-    #[serde(default)]
-    to_id: String,
-    outcome: Option<String>,
 }
 
 fn held(observation: &Observation, id: &ImageId) -> Option<Box<ImageFacts>> {

@@ -175,6 +175,7 @@ where
             None => {}
             Some(Local::Console(Console::Quit)) => after = After::End,
             Some(Local::Console(Console::Remember)) => parts.world.remember(parts.model.memory()),
+            Some(Local::Console(Console::Record(events))) => parts.world.record(events),
             Some(Local::Console(Console::Copy(text))) => {
                 if let Some(sequence) = clipboard::sequence(&text) {
                     screen.write(&sequence)?;

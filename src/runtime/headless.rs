@@ -7,13 +7,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use crate::app::effect::Effect;
+use crate::app::effect::{Console, Effect};
 use crate::app::mode::Observing;
 use crate::app::model::Model;
 use crate::app::msg::Msg;
 use crate::app::update;
+use crate::core::history::Event;
 
 use super::clock::Clock;
+use super::console::Local;
 use super::world::{self, World};
 
 /// How long what the last start knew is waited for.
@@ -25,6 +27,8 @@ pub struct Headless<'a, W> {
     world: &'a mut W,
     queue: &'a mut UnboundedReceiver<Msg>,
     deadline: Instant,
+    /// What was seen to have happened since the last look.
+    pub seen: Vec<Event>,
 }
 
 impl<'a, W: World> Headless<'a, W> {
@@ -40,6 +44,7 @@ impl<'a, W: World> Headless<'a, W> {
             world,
             queue,
             deadline: Instant::now() + patience,
+            seen: Vec::new(),
         }
     }
 
@@ -69,8 +74,12 @@ impl<'a, W: World> Headless<'a, W> {
         while let Some(msg) = next {
             let effects: Vec<Effect<Observing>> = update::update(model, self.clock.now(), msg);
             for effect in effects {
-                // A session without a screen has nothing of its own to do.
-                let _ = world::carry_out(self.world, effect, model);
+                // A session without a screen writes down what it saw at its end, if at all.
+                if let Some(Local::Console(Console::Record(events))) =
+                    world::carry_out(self.world, effect, model)
+                {
+                    self.seen.extend(events);
+                }
             }
             if model.is_settled() || Instant::now() >= self.deadline {
                 break;

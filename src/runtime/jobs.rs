@@ -11,12 +11,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::adapters::jobs::run::Position;
-use crate::adapters::journal::{Event, Journal};
+use crate::adapters::jobs::run::{JobState, Position};
+use crate::adapters::journal::Journal;
 use crate::app::jobs::PlanWish;
 use crate::app::keymap::Keymap;
 use crate::app::model::Model;
 use crate::app::msg::Msg;
+use crate::core::history::Event;
 use crate::core::mode::Operating;
 use crate::core::names::{HostName, ServiceKey};
 use crate::core::rollout::Outcome;
@@ -125,17 +126,31 @@ impl Jobs {
         let Ok(found) = self.actor.jobs(host).await else {
             return;
         };
-        let plans: Vec<TargetPlan> = found
-            .into_iter()
-            .filter(|job| job.ended.is_none() && job.alive)
-            .filter_map(|job| {
-                let mut plan: TargetPlan = serde_json::from_str(&job.plan).ok()?;
-                // Whoever began it may call the host by another name.
-                plan.target.host = host.clone();
-                (plan.job == job.id).then_some(plan)
-            })
-            .filter(|plan| !lock(&self.followed).contains(&plan.job))
-            .collect();
+        let now = Timestamp::now();
+        let mut plans = Vec::new();
+        for job in found {
+            let Ok(mut plan) = serde_json::from_str::<TargetPlan>(&job.plan) else {
+                continue;
+            };
+            // Whoever began it may call the host by another name.
+            plan.target.host = host.clone();
+            if plan.job != job.id || lock(&self.followed).contains(&plan.job) {
+                continue;
+            }
+            match job.state(now) {
+                JobState::Running => plans.push(plan),
+                JobState::Done => {
+                    let outcome = job.ended.as_deref().and_then(Outcome::from_word);
+                    let why = "it ended while nobody watched".to_owned();
+                    self.unwatched(plan, outcome.unwrap_or(Outcome::Halted), why, false)
+                        .await;
+                }
+                JobState::Lost => {
+                    let why = "the job is gone without an end: its host restarted, or it was killed; look at what runs".to_owned();
+                    self.unwatched(plan, Outcome::Halted, why, true).await;
+                }
+            }
+        }
         if plans.is_empty() {
             return;
         }
@@ -144,6 +159,30 @@ impl Jobs {
         for plan in plans {
             let own = self.clone();
             tokio::spawn(async move { own.follow(plan, false).await });
+        }
+    }
+
+    /// Says once how a job ended that nobody watched: one of the operator's own, or one that was lost.
+    async fn unwatched(&self, plan: TargetPlan, outcome: Outcome, why: String, lost: bool) {
+        let Some(state) = self.state.clone() else {
+            return;
+        };
+        let (noted, words) = (plan.clone(), why.clone());
+        let open = tokio::task::spawn_blocking(move || {
+            note_end(&state, &noted, outcome, &words).and_then(|open| {
+                let journal = Journal::in_folder(&state);
+                let known = |event: &Event| event.job.as_deref() == Some(noted.job.as_str());
+                let new = lost && !open && !journal.read().iter().any(known);
+                if new {
+                    note(&state, &noted, Some(outcome), Some(&words))?;
+                }
+                Ok(open || new)
+            })
+        });
+        if matches!(open.await, Ok(Ok(true))) {
+            let plans = vec![plan.clone()];
+            let _ = self.queue.send(Msg::JobsFound { plans });
+            self.ended(&plan, outcome, why);
         }
     }
 
@@ -247,7 +286,27 @@ pub fn note(
         why: why.map(str::to_owned),
         reason: plan.reason.clone(),
         job: Some(plan.job.clone()),
+        pin: plan.pin.as_ref().map(|pin| pin.how.word().to_owned()),
+        argv: plan.argv.clone(),
+        proof: None,
     })
+}
+
+/// Appends how a job ended where the operator's journal knows only that it began; tells whether it did not.
+///
+/// # Errors
+/// If it could not be written.
+pub fn note_end(state: &Path, plan: &TargetPlan, outcome: Outcome, why: &str) -> io::Result<bool> {
+    let events = Journal::in_folder(state).read();
+    let mut own = events
+        .iter()
+        .filter(|event| event.job.as_deref() == Some(plan.job.as_str()))
+        .peekable();
+    let open = own.peek().is_some() && own.all(|event| event.outcome.is_none());
+    if open {
+        note(state, plan, Some(outcome), Some(why))?;
+    }
+    Ok(open)
 }
 
 /// Says who acts, as the journal and the lock show it.

@@ -1,5 +1,6 @@
 //! The real world: hosts over their own connections, registries, the notes for the next start.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::adapters::ahead::Ahead;
 use crate::adapters::blobs::BlobStore;
 use crate::adapters::credentials::Credentials;
 use crate::adapters::hosts::{HostSession, Hosts};
+use crate::adapters::journal::Journal;
 use crate::adapters::memory::MemoryFile;
 use crate::adapters::paths::Paths;
 use crate::adapters::registry::{Registries, RegistryOptions};
@@ -23,6 +25,7 @@ use crate::app::model::Model;
 use crate::app::msg::{Msg, Now};
 use crate::core::failure::{HostFailure, HostTrouble};
 use crate::core::files::FilesState;
+use crate::core::history::Event;
 use crate::core::host::HostSpec;
 use crate::core::memory::Memory;
 use crate::core::mode;
@@ -50,6 +53,8 @@ pub struct Live {
     ahead: Ahead,
     builds: Builds,
     memory: Option<MemoryFile>,
+    /// Where the operator's own journal is.
+    state: Option<PathBuf>,
     operating: Option<Arc<mode::Operating>>,
     jobs: Jobs,
     /// Questions of the view that is open.
@@ -81,10 +86,13 @@ impl Live {
         let road = Tailscale::find(&settings.tailscale).map(Road::new);
         let shelves = Shelves::in_folder(cache.as_deref());
         let shared = Arc::new(settings.clone());
+        let hosts = Arc::new(Hosts::new(settings.ssh.clone()).over(road.clone()));
         let actor = Actor {
             settings: shared.clone(),
+            hosts: hosts.clone(),
             sessions: sessions.clone(),
             registries: registries.clone(),
+            state: paths.state.clone(),
         };
         Self {
             finds_jobs: false,
@@ -94,10 +102,11 @@ impl Live {
             builds: Builds::new(settings),
             settings: shared,
             queue,
-            hosts: Arc::new(Hosts::new(settings.ssh.clone()).over(road.clone())),
+            hosts,
             road,
             sessions,
             registries,
+            state: paths.state.clone(),
             memory: cache.as_deref().map(MemoryFile::in_folder),
             operating: operating.map(Arc::new),
         }
@@ -114,8 +123,10 @@ impl Live {
     pub fn actor(&self) -> Actor {
         Actor {
             settings: self.settings.clone(),
+            hosts: self.hosts.clone(),
             sessions: self.sessions.clone(),
             registries: self.registries.clone(),
+            state: self.state.clone(),
         }
     }
 
@@ -264,7 +275,7 @@ async fn follow(
             None => break lost(),
         }
     };
-    sessions.take(host);
+    let _ = sessions.take(host);
     session.close().await;
     failure
 }
@@ -372,6 +383,16 @@ impl World for Live {
                 }));
             }
             Look::Cease => self.asking.cease(),
+            Look::Journal { host } => {
+                let (actor, queue) = (self.actor(), self.queue.clone());
+                tokio::spawn(async move {
+                    let result = match &host {
+                        Some(host) => actor.journal(host).await,
+                        None => Ok(actor.own_journal().await),
+                    };
+                    let _ = queue.send(Msg::Journal { host, result });
+                });
+            }
             Look::Plan(wish) => self.jobs.plan(wish, model),
             Look::Builds { source } => {
                 self.builds
@@ -409,6 +430,21 @@ impl World for Live {
                 let _ = queue.send(Msg::Trouble(error.to_string()));
             }
         }));
+    }
+
+    fn record(&mut self, events: Vec<Event>) {
+        let Some(state) = &self.state else {
+            return;
+        };
+        let journal = Journal::in_folder(state);
+        // A line or two: waiting for them keeps their order, and they are on disk before anything is forgotten.
+        for event in &events {
+            if let Err(error) = journal.append(event) {
+                let text = format!("the journal could not be written: {error}");
+                let _ = self.queue.send(Msg::Trouble(text));
+                return;
+            }
+        }
     }
 
     async fn close(&mut self) {

@@ -37,8 +37,8 @@ impl Sessions {
     }
 
     /// Forgets a way that is lost.
-    pub fn take(&self, host: &HostName) {
-        self.lock().open.remove(host);
+    pub fn take(&self, host: &HostName) -> Option<HostSession> {
+        self.lock().open.remove(host)
     }
 
     /// Takes all ways out, to be closed.

@@ -9,6 +9,7 @@ use crate::app::effect::{Act, Effect, Look};
 use crate::app::mode::{Mode, Observing, Operating};
 use crate::app::model::Model;
 use crate::app::msg::{Msg, Now};
+use crate::core::history::Event;
 use crate::core::memory::Memory;
 use crate::demo::Demo;
 
@@ -22,6 +23,9 @@ pub trait World {
 
     /// Writes down what is known, for the next start.
     fn remember(&mut self, memory: Memory);
+
+    /// Appends what was seen to the operator's journal.
+    fn record(&mut self, events: Vec<Event>);
 
     /// Ends all connections, within a bounded time.
     fn close(&mut self) -> impl Future<Output = ()> + Send;
@@ -99,6 +103,8 @@ impl World for DemoWorld {
     }
 
     fn remember(&mut self, _: Memory) {}
+
+    fn record(&mut self, _: Vec<Event>) {}
 
     async fn close(&mut self) {}
 }

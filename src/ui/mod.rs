@@ -13,6 +13,7 @@ mod footer;
 pub mod glyphs;
 mod header;
 mod help;
+mod history;
 mod jobs;
 mod layers;
 mod list;
@@ -68,6 +69,7 @@ fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
             to,
             selected,
         } => layers::draw(model, service, to.as_ref(), *selected, pen, area),
+        View::History { of, selected } => history::draw(model, of.as_ref(), *selected, pen, area),
         View::Registry {
             registry,
             repository,

@@ -31,6 +31,10 @@ pub fn draw(model: &Model, pen: &mut Pen<'_>, screen: Rect, body: Rect) {
                 .unwrap_or_default();
             page(&text, *scroll, model, pen, body);
         }
+        Overlay::Entry { scroll } => {
+            let text = explain::entry(model).unwrap_or_default();
+            page(&text, *scroll, model, pen, body);
+        }
     }
     pen.ground = Ground::Screen;
 }

@@ -9,6 +9,8 @@ use crate::core::verdict::Verdict;
 pub struct Summary {
     by_verdict: [usize; Verdict::ALL.len()],
     pub unhealthy: usize,
+    pub pinned: usize,
+    pub pins_undone: usize,
     pub total: usize,
 }
 
@@ -20,6 +22,10 @@ impl Summary {
             summary.by_verdict[service.verdict as usize] += 1;
             summary.unhealthy += usize::from(service.is_unhealthy());
             summary.total += 1;
+            if let Some(pin) = &service.pinned {
+                summary.pinned += usize::from(pin.holds());
+                summary.pins_undone += usize::from(!pin.holds());
+            }
         }
         summary
     }
@@ -33,13 +39,18 @@ impl Summary {
         };
         let sick =
             (self.unhealthy > 0).then(|| (format!("{} unhealthy", self.unhealthy), Tone::Danger));
+        let undone = (self.pins_undone > 0)
+            .then(|| (format!("{} pins undone", self.pins_undone), Tone::Danger));
+        let pinned = (self.pinned > 0).then(|| (format!("{} pinned", self.pinned), Tone::Accent));
         [
             part(Verdict::Unknown),
             sick,
+            undone,
             part(Verdict::Gone),
             part(Verdict::Moved),
             part(Verdict::Behind),
             part(Verdict::Pulled),
+            pinned,
             part(Verdict::Local),
             part(Verdict::Current),
         ]
@@ -52,6 +63,6 @@ impl Summary {
     pub fn is_calm(&self) -> bool {
         let settled =
             self.by_verdict[Verdict::Current as usize] + self.by_verdict[Verdict::Local as usize];
-        settled == self.total && self.unhealthy == 0
+        settled == self.total && self.unhealthy == 0 && self.pins_undone == 0
     }
 }

@@ -10,20 +10,22 @@ use crate::support::{Image, Lab, Layer, Project, Registry, fresh_seed, image::Bu
 const HOSTS: [&str; 4] = ["old", "new", "ctd26", "ctd28"];
 
 /// The program with a configuration that waits less long than people want to.
-struct Console<'a> {
-    lab: &'a Lab,
-    config: PathBuf,
+pub struct Console<'a> {
+    pub lab: &'a Lab,
+    pub config: PathBuf,
+    /// A home that stays from one run to the next.
+    pub home: Option<PathBuf>,
 }
 
 /// How a run of the program ended.
-struct Ran {
-    code: i32,
-    lines: Vec<Value>,
-    text: String,
+pub struct Ran {
+    pub code: i32,
+    pub lines: Vec<Value>,
+    pub text: String,
 }
 
 impl<'a> Console<'a> {
-    fn new(lab: &'a Lab) -> Self {
+    pub fn new(lab: &'a Lab) -> Self {
         let usual = fs::read_to_string(Path::new(&lab.fact("dir")).join("config.yaml")).unwrap();
         let config = lab.folder("config").join("config.yaml");
         fs::write(
@@ -31,11 +33,27 @@ impl<'a> Console<'a> {
             format!("{usual}\nrollback: {{settle: 1s, timeout: 20s}}\n"),
         )
         .unwrap();
-        Self { lab, config }
+        Self {
+            lab,
+            config,
+            home: None,
+        }
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
-        let output = self.lab.console_with(&self.config, args).output().unwrap();
+    /// Lets the program remember what it saw from one run to the next.
+    pub fn at_home(lab: &'a Lab) -> Self {
+        Self {
+            home: Some(lab.folder("home")),
+            ..Self::new(lab)
+        }
+    }
+
+    pub fn run(&self, args: &[&str]) -> Ran {
+        let mut command = self.lab.console_with(&self.config, args);
+        if let Some(home) = &self.home {
+            command.env("HOME", home);
+        }
+        let output = command.output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let text = stdout.clone() + &String::from_utf8_lossy(&output.stderr);
         Ran {
@@ -50,13 +68,13 @@ impl<'a> Console<'a> {
 }
 
 impl Ran {
-    fn outcome(&self) -> &str {
+    pub fn outcome(&self) -> &str {
         let done = self.lines.iter().find(|line| line["event"] == "done");
         let done = done.unwrap_or_else(|| panic!("no end: {}", self.text));
         done["targets"][0]["outcome"].as_str().unwrap()
     }
 
-    fn why(&self) -> &str {
+    pub fn why(&self) -> &str {
         let done = self
             .lines
             .iter()
@@ -65,7 +83,7 @@ impl Ran {
         done["targets"][0]["why"].as_str().unwrap()
     }
 
-    fn plan(&self) -> &Value {
+    pub fn plan(&self) -> &Value {
         &self
             .lines
             .iter()
@@ -80,20 +98,20 @@ fn image(lab: &Lab, of: &str) -> Image {
         .layer(Layer::random(fresh_seed(), 4096))
 }
 
-fn push(lab: &Lab, registry: &Registry, repo: &str, tag: &str, created: &str) -> Built {
+pub fn push(lab: &Lab, registry: &Registry, repo: &str, tag: &str, created: &str) -> Built {
     let built = image(lab, created).created(created).build();
     registry.push(repo, tag, &built);
     built
 }
 
 /// A service that runs the older of two images, whose tag names the newer one now.
-struct Behind {
-    project: Project,
-    reference: String,
-    target: String,
+pub struct Behind {
+    pub project: Project,
+    pub reference: String,
+    pub target: String,
 }
 
-fn behind(lab: &Lab, host: &str) -> Behind {
+pub fn behind(lab: &Lab, host: &str) -> Behind {
     let registry = lab.registry("plain");
     let repo = unique("act");
     push(lab, &registry, &repo, "latest", "2026-01-01T00:00:00Z");
@@ -109,14 +127,14 @@ fn behind(lab: &Lab, host: &str) -> Behind {
     }
 }
 
-fn running(project: &Project, service: &str) -> String {
+pub fn running(project: &Project, service: &str) -> String {
     let container = project.container(service);
     let inspect = project.host.inspect("container", &container);
     assert_eq!(inspect["State"]["Status"], "running");
     inspect["Image"].as_str().unwrap().to_owned()
 }
 
-fn files(project: &Project) -> Vec<(String, Vec<u8>)> {
+pub fn files(project: &Project) -> Vec<(String, Vec<u8>)> {
     let mut list: Vec<(String, Vec<u8>)> = fs::read_dir(&project.folder)
         .unwrap()
         .map(|entry| {

@@ -10,6 +10,7 @@ mod hosts_files;
 mod hosts_ssh;
 mod hosts_tcp;
 mod is_the_lab;
+mod record;
 mod registries;
 mod tailnet;
 mod watcher;

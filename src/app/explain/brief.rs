@@ -119,6 +119,12 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
     {
         out.add("pull", age::bytes(bytes));
     }
+    if let Some(pin) = &service.pinned {
+        out.toned("pinned", pin.words(), Tone::Accent);
+        if let Some(why) = &pin.undone {
+            out.toned("", format!("undone: {why}"), Tone::Danger);
+        }
+    }
     match service.config {
         ConfigState::Same => out.add("config", "same as the files"),
         state => {

@@ -10,6 +10,7 @@ use crate::core::image::ImageRef;
 use crate::core::inventory::{ComposeLabels, ProjectKind};
 use crate::core::layers::Estimate;
 use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
+use crate::core::pinned::Pinned;
 use crate::core::remote::QuestionKey;
 use crate::core::verdict::Verdict;
 
@@ -58,6 +59,8 @@ pub struct ServiceView {
     pub mixed: bool,
     pub config: ConfigState,
     pub config_why: Option<String>,
+    /// The pin of this program, whether it still holds or not.
+    pub pinned: Option<Pinned>,
     pub builds_behind: Option<u64>,
     /// What a pull would fetch; absent where it is not known.
     pub fetch_bytes: Option<u64>,

@@ -17,7 +17,7 @@ use super::super::keys::{Code, Key};
 use super::super::mode::Mode;
 use super::super::model::Model;
 use super::super::screen::Overlay;
-use super::{fleet, keys};
+use super::{fleet, history, keys};
 
 /// How many jobs that ended badly stay in sight.
 const ENDED: usize = 8;
@@ -240,6 +240,7 @@ pub fn ended(model: &mut Model, id: &str, outcome: Outcome, why: String) {
         }
     }
     keys::notice(model, text);
+    history::again(model, &host);
     if let Some(index) = model.host_index(&host) {
         fleet::want(model, index, Duration::ZERO, Scope::All);
     }

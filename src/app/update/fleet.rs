@@ -13,7 +13,7 @@ use crate::core::watch::{EngineEvent, Scope};
 
 use super::super::judge;
 use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
-use super::{preview, schedule, tailnet};
+use super::{history, preview, schedule, tailnet};
 
 /// How long events are gathered before a host is read again.
 const GATHER: Duration = Duration::from_millis(120);
@@ -53,6 +53,8 @@ pub fn restore(model: &mut Model, memory: Memory) {
     for index in 0..model.hosts.len() {
         rejudge(model, index);
     }
+    model.history.seen.extend(memory.seen);
+    history::restore(model);
 }
 
 /// The way to a host is open: everything there is read.
@@ -81,6 +83,7 @@ pub fn connected(model: &mut Model, name: &HostName, rtt_ms: u64, could_change: 
         }
     }
     schedule::route_is_back(model, &name);
+    history::again(model, &name);
     touch(model, index);
 }
 
@@ -185,6 +188,7 @@ pub fn observed(
             }
             schedule::files_of(model, index, changed);
             touch(model, index);
+            history::compare(model, index);
         }
         Err(failure) if failure.trouble == HostTrouble::BadAnswer => {
             // The way is open but one answer was no good: look again rather than dial again.

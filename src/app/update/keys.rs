@@ -27,7 +27,11 @@ pub fn press<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>)
         Overlay::Palette { .. } => palette_key(model, key, effects),
         Overlay::Plan(_) if is_interrupt(key) => quit(model, effects),
         Overlay::Plan(_) => acting::dialog_key(model, key, effects),
-        Overlay::None | Overlay::Help { .. } | Overlay::Why { .. } | Overlay::Describe { .. } => {
+        Overlay::None
+        | Overlay::Help { .. }
+        | Overlay::Why { .. }
+        | Overlay::Describe { .. }
+        | Overlay::Entry { .. } => {
             if let Some(command) = model.keymap.command(key) {
                 run(model, command, effects);
             }
@@ -60,6 +64,7 @@ pub fn paste(model: &mut Model, text: &str) {
         | Overlay::Help { .. }
         | Overlay::Why { .. }
         | Overlay::Describe { .. }
+        | Overlay::Entry { .. }
         | Overlay::Plan(_) => {}
     }
 }
@@ -224,7 +229,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
                 effects.push(Effect::Console(Console::Copy(text)));
             }
         }
-        Run::Fleet | Run::Layers | Run::Tags | Run::Builds | Run::Registry => {
+        Run::Fleet | Run::Layers | Run::Tags | Run::Builds | Run::Registry | Run::History => {
             views::run(model, command.run, effects)
         }
         Run::Pull => acting::ask(model, Action::Pull, effects),
@@ -254,8 +259,10 @@ fn toggle(model: &mut Model, overlay: Overlay) {
 
 fn scroll_overlay(model: &mut Model, run: Run) -> bool {
     let page = usize::try_from(page(model)).unwrap_or(1);
-    let (Overlay::Help { scroll } | Overlay::Why { scroll } | Overlay::Describe { scroll }) =
-        &mut model.screen.overlay
+    let (Overlay::Help { scroll }
+    | Overlay::Why { scroll }
+    | Overlay::Describe { scroll }
+    | Overlay::Entry { scroll }) = &mut model.screen.overlay
     else {
         return false;
     };

@@ -6,6 +6,7 @@ mod acting;
 mod builds;
 mod catalog;
 mod fleet;
+mod history;
 mod keys;
 mod marks;
 mod preview;
@@ -40,6 +41,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
             model.screen.height = height;
             model.dirty = true;
         }
+        Msg::Journal { host, result } => history::told(model, host, result),
         Msg::Planned { number, result } => acting::planned(model, number, result),
         Msg::JobsFound { plans } => acting::found(model, plans),
         Msg::JobStep {
@@ -94,6 +96,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
     preview::run_due(model, &mut effects);
     catalog::run_due(model, &mut effects);
     builds::run_due(model, &mut effects);
+    history::run_due(model, &mut effects);
     schedule::run_due(model, &mut effects);
     effects
 }
@@ -107,12 +110,14 @@ pub fn open(model: &mut Model, view: View) {
         | View::Registry { .. }
         | View::Builds { .. }
         | View::Build { .. }
+        | View::History { .. }
         | View::Fleet => None,
     };
     if model.screen.view != view {
         model.preview.left = true;
     }
     model.screen.view = view;
+    model.history.due = true;
     model.dirty = true;
     preview::mark_view(model);
 }

@@ -190,7 +190,8 @@ fn gather_wanted(model: &Model, index: usize, wanted: &mut Wanted) {
             let Some(facts) = observation.containers.iter().find(|c| c.id == container.id) else {
                 continue;
             };
-            let gathered = judge::gather(model, host, observation, facts);
+            let pinned = service.pinned.as_ref();
+            let gathered = judge::gather(model, host, observation, facts, pinned);
             let Some(key) = gathered.question.clone() else {
                 continue;
             };

@@ -4,12 +4,14 @@ use crate::core::image::ImageRef;
 
 use super::super::commands::{self, Run};
 use super::super::effect::{Console, Effect};
+use super::super::history;
 use super::super::mode::Mode;
 use super::super::model::Model;
 use super::super::preview::layers::{self, LayersState};
 use super::super::preview::tags::{self, chosen};
 use super::super::preview::{RepositoryKey, registry};
-use super::super::screen::{Overlay, View};
+use super::super::rows;
+use super::super::screen::{Overlay, RowId, View};
 use super::keys::{notice, page};
 use super::{builds, preview};
 
@@ -48,9 +50,11 @@ pub fn run<M: Mode>(model: &mut Model, run: Run, effects: &mut Vec<Effect<M>>) {
         Run::Fold => builds::turn(model, -1),
         Run::Unfold => builds::turn(model, 1),
         Run::Builds => builds::show(model),
+        Run::Open if matches!(model.screen.view, View::History { .. }) => open_entry(model),
         Run::Layers | Run::Open => open_layers(model),
         Run::Tags => open_tags(model),
         Run::Registry => open_registry(model),
+        Run::History => open_history(model),
         Run::Back => back(model),
         Run::Refresh => refresh(model),
         Run::CopyDigest => copy(model, digest(model), effects),
@@ -71,7 +75,7 @@ fn open_layers(model: &mut Model) {
             }
         },
         View::Registry { .. } | View::Builds { .. } | View::Build { .. } => return,
-        View::Fleet => None,
+        View::History { .. } | View::Fleet => None,
     };
     let Some(service) = commands::selected_service(model).map(|service| service.key.clone()) else {
         return;
@@ -130,6 +134,31 @@ fn open_registry(model: &mut Model) {
     }
 }
 
+/// Shows what happened to what is selected; from there, what happened everywhere.
+fn open_history(model: &mut Model) {
+    let of = match &model.screen.view {
+        View::History { of: Some(_), .. } => None,
+        View::History { of: None, .. }
+        | View::Fleet
+        | View::Registry { .. }
+        | View::Builds { .. }
+        | View::Build { .. } => rows::selected(model),
+        View::Layers { service, .. } | View::Tags { service, .. } => {
+            Some(RowId::Service(service.clone()))
+        }
+    };
+    let of = of.filter(|id| !matches!(id, RowId::Group(_)));
+    super::open(model, View::History { of, selected: 0 });
+}
+
+fn open_entry(model: &mut Model) {
+    if let View::History { of, .. } = &model.screen.view
+        && !history::view(model, of.as_ref()).is_empty()
+    {
+        model.screen.overlay = Overlay::Entry { scroll: 0 };
+    }
+}
+
 /// Leaves the view: from a way back's download to the ways back, else to the fleet.
 fn back(model: &mut Model) {
     match &model.screen.view {
@@ -154,6 +183,7 @@ fn back(model: &mut Model) {
         | View::Tags { .. }
         | View::Registry { .. }
         | View::Builds { .. }
+        | View::History { .. }
         | View::Fleet => {
             super::open(model, View::Fleet);
         }
@@ -164,6 +194,12 @@ fn move_by(model: &mut Model, by: isize) {
     match &model.screen.view {
         View::Fleet => {}
         View::Builds { .. } | View::Build { .. } => builds::move_by(model, by),
+        View::History { of, selected } => {
+            let next = moved(*selected, by, history::view(model, of.as_ref()).len());
+            if let View::History { selected, .. } = &mut model.screen.view {
+                *selected = next;
+            }
+        }
         View::Registry {
             registry,
             repository,
@@ -211,6 +247,15 @@ pub fn moved(here: usize, by: isize, count: usize) -> usize {
 fn refresh(model: &mut Model) {
     if builds::is_open(model) {
         builds::refresh(model);
+        return;
+    }
+    if let View::History { .. } = &model.screen.view {
+        model.history.own.asked = false;
+        for source in model.history.hosts.values_mut() {
+            source.asked = false;
+        }
+        model.history.due = true;
+        notice(model, "looking again".to_owned());
         return;
     }
     if let View::Registry { registry, .. } = &model.screen.view {

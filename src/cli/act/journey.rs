@@ -27,6 +27,8 @@ use crate::runtime::world::World;
 
 /// How often a job's files are looked at.
 const FOLLOW: Duration = Duration::from_millis(300);
+/// How long a host that cannot be asked is left alone before it is dialled again.
+const REDIAL: Duration = Duration::from_secs(2);
 /// How long a host may be out of reach before the console stops following; the job goes on.
 const OUT_OF_REACH: Duration = Duration::from_secs(300);
 
@@ -306,7 +308,10 @@ impl Journey {
             if self.arguments.no_wait {
                 continue;
             }
-            let (outcome, why, proof) = follow(id, actor, plan, &told).await;
+            let tell = |event| {
+                let _ = told.send(Told::Event(event));
+            };
+            let (outcome, why, proof) = follow(id, actor, plan, &tell).await;
             if outcome > Outcome::Succeeded {
                 stopped = Some(format!("{} ended {}", plan.target, outcome.word()));
             }
@@ -367,7 +372,8 @@ enum Told {
     Ended(Box<TargetPlan>, DoneTarget, Outcome),
 }
 
-fn ended(plan: &TargetPlan, outcome: Outcome, why: String, proof: Option<Proof>) -> DoneTarget {
+/// Tells how a target ended.
+pub fn ended(plan: &TargetPlan, outcome: Outcome, why: String, proof: Option<Proof>) -> DoneTarget {
     DoneTarget {
         target: plan.target.to_string(),
         job: Some(plan.job.clone()),
@@ -378,11 +384,11 @@ fn ended(plan: &TargetPlan, outcome: Outcome, why: String, proof: Option<Proof>)
 }
 
 /// Follows a job to its end; a host out of reach is waited for, as the job goes on there.
-async fn follow(
+pub async fn follow(
     id: &str,
     actor: &Actor,
     plan: &TargetPlan,
-    told: &mpsc::UnboundedSender<Told>,
+    tell: &(dyn Fn(Event) + Sync),
 ) -> (Outcome, String, Option<Proof>) {
     let target = plan.target.to_string();
     let mut position = Position::default();
@@ -398,18 +404,21 @@ async fn follow(
                     );
                     return (Outcome::Halted, why, proof);
                 }
+                // The job goes on; whoever wants to hear of it has to come back.
+                tokio::time::sleep(REDIAL).await;
+                let _ = actor.reopen(&plan.target.host).await;
             }
             Ok(news) => {
                 reached = tokio::time::Instant::now();
                 position = news.position;
                 for progress in news.err.iter().filter_map(|line| job::progress(line)) {
-                    let _ = told.send(Told::Event(Event::Progress {
+                    tell(Event::Progress {
                         id: id.to_owned(),
                         target: target.clone(),
                         layer: progress.layer,
                         current: progress.current,
                         total: progress.total,
-                    }));
+                    });
                 }
                 for mark in news.out.iter().filter_map(|line| job::mark(line)) {
                     match mark {
@@ -419,13 +428,13 @@ async fn follow(
                             detail,
                             ..
                         } => {
-                            let _ = told.send(Told::Event(Event::Step {
+                            tell(Event::Step {
                                 id: id.to_owned(),
                                 target: target.clone(),
                                 step: step.word(),
                                 state: state.word(),
                                 detail: Some(detail).filter(|detail| !detail.is_empty()),
-                            }));
+                            });
                         }
                         Mark::Proof {
                             image_id,

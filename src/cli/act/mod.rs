@@ -1,6 +1,6 @@
 //! `pull`, `recreate`, `update`, `rollback`, `pin`, `unpin`: the plan first, then jobs, followed to their end.
 
-mod events;
+pub mod events;
 mod journey;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -19,7 +19,8 @@ use crate::core::rollout::{Action, Outcome};
 use crate::runtime::acting::Order;
 use crate::runtime::jobs;
 
-pub use events::{Event, PlanLine};
+use events::PlanLine;
+pub use journey::{ended, follow};
 
 /// How an action is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -231,7 +232,7 @@ fn confirmed(protected: &[String], output: &mut Output<'_>) -> Result<bool, Fail
 }
 
 /// Returns the exit code of the worst outcome.
-fn exit_of(worst: Option<Outcome>) -> Exit {
+pub fn exit_of(worst: Option<Outcome>) -> Exit {
     match worst {
         Some(Outcome::Refused) => Exit::Refused,
         Some(Outcome::PutBack | Outcome::Halted) => Exit::Broken,

@@ -231,7 +231,9 @@ pub fn report(model: &Model, json: bool, output: &mut Output<'_>) -> Result<Exit
             repository,
             ..
         } => report_registry(model, registry, repository.as_deref(), json, output),
-        View::Builds { .. } | View::Build { .. } | View::Fleet => Ok(Exit::Usage),
+        View::Builds { .. } | View::Build { .. } | View::History { .. } | View::Fleet => {
+            Ok(Exit::Usage)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::select::{SelectedHost, Selection};
 use crate::app::judge::{ContainerView, ProjectView, RegistryView, RunningView, ServiceView};
 use crate::core::digest::Digest;
 use crate::core::engine::EngineFacts;
+use crate::core::pinned;
 use crate::core::platform::Platform;
 use crate::core::tailnet::{Peer, Standing};
 
@@ -121,10 +122,10 @@ struct Last {
 
 #[derive(Debug, Serialize)]
 struct Pinned<'a> {
-    by: &'a str,
-    since: Timestamp,
+    by: Option<&'a str>,
+    since: Option<Timestamp>,
     reason: Option<&'a str>,
-    to: String,
+    to: &'a str,
     how: &'static str,
 }
 
@@ -212,7 +213,17 @@ fn service(view: &ServiceView) -> Service<'_> {
         builds_behind: view.builds_behind,
         fetch_bytes: view.fetch_bytes,
         config: view.config.word(),
-        pinned: None,
+        pinned: view.pinned.as_ref().filter(|pin| pin.holds()).map(pinned),
+    }
+}
+
+fn pinned(pin: &pinned::Pinned) -> Pinned<'_> {
+    Pinned {
+        by: pin.by.as_deref(),
+        since: pin.since,
+        reason: pin.reason.as_deref(),
+        to: &pin.to,
+        how: pin.how.word(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::cli::table::Table;
 use crate::core::age::{age, count};
 use crate::core::files::ConfigState;
 use crate::core::host::HostState;
+use crate::core::pinned::Pinned;
 use crate::core::remote::Route;
 use crate::core::text::clean;
 use crate::core::verdict::Verdict;
@@ -115,6 +116,9 @@ fn verdict(service: &ServiceView, now: Timestamp) -> String {
     let mut text = service.verdict.word().to_owned();
     if let Some((last, at)) = service.last {
         text.push_str(&format!(" ({}, {})", last.word(), age(now, at)));
+    }
+    if service.pinned.as_ref().is_some_and(Pinned::holds) {
+        text.push_str(", pinned");
     }
     if service.mixed {
         text.push_str(", mixed");

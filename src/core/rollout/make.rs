@@ -1,5 +1,7 @@
 //! From facts to a plan, or to the reason why there is none: one pure function.
 
+use jiff::Timestamp;
+
 use crate::core::digest::ImageId;
 use crate::core::engine::{ImageFacts, ImageStore, Observation};
 use crate::core::files::same_release;
@@ -29,6 +31,8 @@ pub struct Wish<'a> {
     pub reason: Option<String>,
     pub take_environment: bool,
     pub timeout_seconds: Option<u64>,
+    /// The moment, as a pin writes it down.
+    pub at: Timestamp,
     /// Where to, for the actions that go somewhere.
     pub goal: Goal<'a>,
 }
@@ -352,6 +356,12 @@ fn plan_pin(
                     .rendered
                     .as_ref()
                     .is_some_and(|rendered| rendered.builds),
+                note: Some(pin::Note {
+                    by: wish.by.clone(),
+                    since: wish.at,
+                    follows: known.reference.to_owned(),
+                    reason: wish.reason.clone(),
+                }),
             };
             match pin::set(folder, entry) {
                 Ok(pin) => plan.pin = Some(pin),

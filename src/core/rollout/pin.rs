@@ -2,7 +2,10 @@
 //!
 //! The texts of files are values here; writing them is the job's.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::core::text::clean_within;
 
 /// The first line of every file that this program makes beside compose files.
 pub const MARKER: &str = "# homelab-tui pin (remove with: homelab-tui unpin)";
@@ -72,6 +75,16 @@ pub enum How {
     Env,
 }
 
+impl How {
+    /// Returns the word of the contract.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::Env => "env",
+        }
+    }
+}
+
 /// One change of a file in the project's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileChange {
@@ -111,6 +124,17 @@ pub struct Entry {
     pub image: String,
     /// Whether the files build the service, so that the build has to be taken out.
     pub builds: bool,
+    /// What was written down when it was pinned.
+    pub note: Option<Note>,
+}
+
+/// Who pinned a service, when, why, and away from which reference.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Note {
+    pub by: String,
+    pub since: Timestamp,
+    pub follows: String,
+    pub reason: Option<String>,
 }
 
 /// Why a pin cannot be written.
@@ -250,6 +274,9 @@ fn render(entries: &[Entry]) -> Result<String, CannotPin> {
         }
         // Quoted, as a service may be called `on` or `1`.
         text.push_str(&format!("  \"{}\":\n", entry.service));
+        if let Some(note) = &entry.note {
+            write_note(note, &mut text);
+        }
         text.push_str(&format!("    image: \"{}\"\n", entry.image));
         text.push_str("    pull_policy: never\n");
         if entry.builds {
@@ -257,6 +284,58 @@ fn render(entries: &[Entry]) -> Result<String, CannotPin> {
         }
     }
     Ok(text)
+}
+
+/// What stands before each part of a note.
+const NOTE: [&str; 4] = [
+    "    # by: ",
+    "    # since: ",
+    "    # follows: ",
+    "    # reason: ",
+];
+
+/// The longest part of a note.
+const LONGEST_NOTE: usize = 200;
+
+/// Writes a note as comments; a comment ends with its line, so nothing in it may end one.
+fn write_note(note: &Note, text: &mut String) {
+    let since = note.since.to_string();
+    let parts = [
+        Some(&note.by),
+        Some(&since),
+        Some(&note.follows),
+        note.reason.as_ref(),
+    ];
+    for (name, part) in NOTE.iter().zip(parts) {
+        if let Some(part) = part {
+            let part = clean_within(part, LONGEST_NOTE);
+            text.push_str(&format!("{name}{part}\n"));
+        }
+    }
+}
+
+/// Reads one line of a note.
+fn read_note(line: &str, note: &mut Option<Note>) {
+    let [by, since, follows, reason] = NOTE;
+    let kept = |text: &str| clean_within(text, LONGEST_NOTE);
+    if let Some(by) = line.strip_prefix(by) {
+        *note = Some(Note {
+            by: kept(by),
+            since: Timestamp::UNIX_EPOCH,
+            follows: String::new(),
+            reason: None,
+        });
+    }
+    let Some(note) = note else {
+        return;
+    };
+    if let Some(at) = line.strip_prefix(since).and_then(|at| at.parse().ok()) {
+        note.since = at;
+    } else if let Some(reference) = line.strip_prefix(follows) {
+        note.follows = kept(reference);
+    } else if let Some(text) = line.strip_prefix(reason) {
+        note.reason = Some(kept(text));
+    }
 }
 
 /// Reads the entries of a file of ours.
@@ -269,12 +348,15 @@ pub fn entries(text: &str) -> Vec<Entry> {
                 service: unquoted(service.trim_end_matches(':')),
                 image: String::new(),
                 builds: false,
+                note: None,
             });
         } else if let Some(entry) = entries.last_mut() {
             if let Some(image) = line.strip_prefix("    image: ") {
                 entry.image = unquoted(image);
             } else if line.starts_with("    build: !reset") {
                 entry.builds = true;
+            } else {
+                read_note(line, &mut entry.note);
             }
         }
     }
@@ -316,6 +398,7 @@ mod tests {
             service: service.to_owned(),
             image: format!("registry.lan:5000/{service}@sha256:{}", "a".repeat(64)),
             builds: false,
+            note: None,
         }
     }
 

@@ -366,6 +366,7 @@ mod tests {
                 service: "web".to_owned(),
                 image: "x:1".to_owned(),
                 builds: false,
+                note: None,
             };
             let mut plan = sample(Action::Pin);
             plan.pin = Some(set(&project, entry).unwrap());

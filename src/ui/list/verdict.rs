@@ -115,6 +115,11 @@ fn marks(model: &Model, service: &ServiceView) -> Vec<Mark> {
             role: Role::Quiet,
         });
     }
+    match &service.pinned {
+        Some(pin) if pin.holds() => marks.push(mark("pinned", Role::Accent)),
+        Some(_) => marks.push(mark("pin undone", Role::Danger)),
+        None => {}
+    }
     match service.config {
         ConfigState::Changed => marks.push(mark("config changed", Role::Attention)),
         ConfigState::Unreadable => marks.push(mark("config unreadable", Role::Attention)),

@@ -252,6 +252,7 @@ fn what_is_remembered_is_shown_aged_before_any_host_answers() {
             },
         )],
         files: Vec::new(),
+        seen: Vec::new(),
     };
     bench.tell(Msg::Restored(Box::new(memory)));
     let service = bench.service("a/-/web");
@@ -319,6 +320,7 @@ fn a_project_s_files_are_rendered_once_and_again_when_it_changed() {
     let state = FilesState::Rendered(Rendered {
         at: day(100),
         compose_version: "2.40.3".to_owned(),
+        pins: Default::default(),
         services: [("web", "abc"), ("db", "other")]
             .map(|(name, hash)| (name.to_owned(), service(hash)))
             .into(),
@@ -391,6 +393,7 @@ fn a_service_whose_files_ask_for_another_image_shows_both() {
         state: FilesState::Rendered(Rendered {
             at: day(100),
             compose_version: "2.40.3".to_owned(),
+            pins: Default::default(),
             services: [(
                 "web".to_owned(),
                 RenderedService {

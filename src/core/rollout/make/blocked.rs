@@ -5,6 +5,7 @@ use crate::core::image::{ImageRef, Pointer};
 use crate::core::rollout::Action;
 use crate::core::rollout::dossier::Variable;
 use crate::core::rollout::guard::{self, Difference};
+use crate::core::rollout::pin;
 use crate::core::rollout::plan::TargetPlan;
 
 use super::{Goal, Known, Wish};
@@ -61,6 +62,9 @@ pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan)
         return Some("the files no longer have this service".to_owned());
     };
     if matches!(wish.action, Action::Pull | Action::Update) {
+        if let Some(pinned) = pinned(known, plan) {
+            return Some(pinned);
+        }
         if let Some(reference) = known.reference.parse::<ImageRef>().ok()
             && matches!(reference.pointer, Pointer::Digest { .. })
         {
@@ -86,6 +90,30 @@ pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan)
         return guarded(wish, known, plan);
     }
     None
+}
+
+/// Says that the service is pinned, if it is: compose would fetch the pin and nothing newer.
+fn pinned(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
+    let folder = &known.dossier.folder;
+    let texts = [&folder.own_override, &folder.own_pin_file];
+    let entry = texts
+        .into_iter()
+        .flatten()
+        .flat_map(|text| pin::entries(text))
+        .find(|entry| entry.service == plan.target.service.as_str())?;
+    let by = entry.note.map_or_else(String::new, |note| {
+        let since = note.since.strftime("%Y-%m-%d %H:%M");
+        let reason = note.reason.map(|reason| format!(" ({reason})"));
+        format!(
+            " by {} since {since}{}",
+            note.by,
+            reason.unwrap_or_default()
+        )
+    });
+    Some(format!(
+        "it is pinned to {}{by}: unpin it to let it follow its tag again",
+        entry.image
+    ))
 }
 
 /// Holds the plan to changing nothing but the image.

@@ -1,0 +1,154 @@
+//! Journals: which are still to be read, what they told, and what was seen to happen meanwhile.
+
+use std::collections::BTreeSet;
+
+use crate::core::history::{Event, Seen};
+use crate::core::names::HostName;
+
+use super::super::effect::{Console, Effect, Look};
+use super::super::history::{Source, wanted};
+use super::super::jobs::running_image;
+use super::super::mode::Mode;
+use super::super::model::{Link, Model};
+use super::preview;
+
+/// The most lines of the operator's journal that are held.
+const MOST: usize = 20_000;
+
+/// Emits what the open view still wants of journals, and writes down what was seen.
+pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
+    if !model.history.unrecorded.is_empty() {
+        let events = std::mem::take(&mut model.history.unrecorded);
+        if model.history.own.asked {
+            model.history.own.events.extend(events.iter().cloned());
+            joined(model);
+        }
+        effects.push(Effect::Console(Console::Record(events)));
+    }
+    if !std::mem::take(&mut model.history.due) {
+        return;
+    }
+    let hosts = wanted(model);
+    if hosts.is_empty() {
+        return;
+    }
+    if begin(&mut model.history.own) {
+        effects.push(Effect::Look(Look::Journal { host: None }));
+    }
+    for host in hosts {
+        let up = model
+            .host_index(&host)
+            .is_some_and(|index| model.hosts[index].link == Link::Up);
+        let source = model.history.hosts.entry(host.clone()).or_default();
+        if up && begin(source) {
+            effects.push(Effect::Look(Look::Journal { host: Some(host) }));
+        }
+    }
+}
+
+fn begin(source: &mut Source) -> bool {
+    let wants = !source.asked && !source.in_flight;
+    source.in_flight |= wants;
+    wants
+}
+
+/// A journal was read, or could not be.
+pub fn told(model: &mut Model, host: Option<HostName>, result: Result<Vec<Event>, String>) {
+    let source = match host {
+        Some(host) => model.history.hosts.entry(host).or_default(),
+        None => &mut model.history.own,
+    };
+    source.in_flight = false;
+    source.asked = true;
+    match result {
+        Ok(mut events) => {
+            let over = events.len().saturating_sub(MOST);
+            events.drain(..over);
+            source.events = events;
+            source.error = None;
+        }
+        Err(why) => source.error = Some(why),
+    }
+    joined(model);
+}
+
+fn joined(model: &mut Model) {
+    model.history.rejoin();
+    model.preview.runs = model.history.runs();
+    preview::mark_view(model);
+    model.dirty = true;
+}
+
+/// Has the journals of a host, and the operator's own, read again where they are in sight.
+pub fn again(model: &mut Model, host: &HostName) {
+    model.history.own.asked = false;
+    if let Some(source) = model.history.hosts.get_mut(host) {
+        source.asked = false;
+    }
+    model.history.due = true;
+}
+
+/// Compares what a host runs now with what it was last seen to run.
+pub fn compare(model: &mut Model, index: usize) {
+    let now = model.now.wall;
+    let mut news = Vec::new();
+    let mut all = Vec::new();
+    for service in model.judged[index].services() {
+        let seen = seen(service, now);
+        if seen.containers.is_empty() {
+            continue;
+        }
+        let key = &service.key;
+        let ours = model.jobs.iter().any(|job| {
+            job.runs() && job.target.host == key.host && job.target.project == key.project
+        });
+        if let Some(before) = model.history.seen.get(key)
+            && !ours
+        {
+            let observation = model.hosts[index].observation.as_ref();
+            let made = observation.and_then(|observation| {
+                let own = observation.containers.iter();
+                own.filter(|container| seen.containers.contains(&container.id))
+                    .filter_map(|container| container.created)
+                    .max()
+            });
+            news.extend(before.became(&seen, key, made));
+        }
+        all.push((key.clone(), seen));
+    }
+    model.history.unrecorded.extend(news);
+    model.history.seen.extend(all);
+}
+
+/// Takes what the last start saw as what was seen last.
+pub fn restore(model: &mut Model) {
+    for index in 0..model.hosts.len() {
+        let Some(at) = model.hosts[index].observation.as_ref().map(|own| own.at) else {
+            continue;
+        };
+        for service in model.judged[index].services() {
+            let seen = seen(service, at);
+            model
+                .history
+                .seen
+                .entry(service.key.clone())
+                .or_insert(seen);
+        }
+    }
+}
+
+fn seen(service: &super::super::judge::ServiceView, at: jiff::Timestamp) -> Seen {
+    let containers = &service.containers;
+    Seen {
+        at,
+        image: running_image(service),
+        images: containers
+            .iter()
+            .map(|container| container.image_id.clone())
+            .collect::<BTreeSet<_>>(),
+        containers: containers
+            .iter()
+            .map(|container| container.id.clone())
+            .collect(),
+    }
+}

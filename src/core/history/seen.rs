@@ -1,0 +1,91 @@
+//! What a service was last seen to run, and what became of it since.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{CHANGED, Event, NOT_BY_US};
+use crate::core::digest::ImageId;
+use crate::core::names::{ContainerId, ServiceKey};
+use crate::core::rollout::plan::ImageState;
+
+/// What a service was seen to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub at: Timestamp,
+    pub image: ImageState,
+    pub images: BTreeSet<ImageId>,
+    pub containers: BTreeSet<ContainerId>,
+}
+
+impl Seen {
+    /// Tells what happened between two looks: another image, or new containers with the same one.
+    ///
+    /// `made` is when the newest container was made.
+    pub fn became(&self, now: &Self, key: &ServiceKey, made: Option<Timestamp>) -> Option<Event> {
+        if now.containers.is_empty() || self.containers.is_empty() {
+            return None;
+        }
+        let changed = self.images != now.images;
+        let recreated = self.containers.is_disjoint(&now.containers);
+        if !changed && !recreated {
+            return None;
+        }
+        Some(Event {
+            at: made.filter(|made| *made > self.at).unwrap_or(now.at),
+            by: NOT_BY_US.to_owned(),
+            action: CHANGED.to_owned(),
+            target: key.to_string(),
+            from: Some(self.image.clone()),
+            to: Some(now.image.clone()),
+            outcome: None,
+            why: None,
+            reason: None,
+            job: None,
+            pin: None,
+            argv: Vec::new(),
+            proof: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::join::tests::image;
+    use super::*;
+    use crate::core::samples::digest;
+
+    fn seen(second: i64, containers: &[&str], byte: u8) -> Seen {
+        Seen {
+            at: Timestamp::from_second(second).unwrap_or_default(),
+            image: image(byte),
+            images: BTreeSet::from([ImageId(digest(byte))]),
+            containers: containers.iter().map(|id| ContainerId::from(*id)).collect(),
+        }
+    }
+
+    #[test]
+    fn another_image_or_all_containers_anew_is_told_and_scaling_is_not() {
+        let key = ServiceKey {
+            host: "vps".into(),
+            project: "blog".into(),
+            service: "web".into(),
+        };
+        let before = seen(100, &["a"], 1);
+        let told = |now: &Seen, made| before.became(now, &key, made);
+        assert_eq!(told(&seen(200, &["a"], 1), None), None);
+        assert_eq!(told(&seen(200, &["a", "b"], 1), None), None);
+        let made = Timestamp::from_second(150).ok();
+        let changed = told(&seen(200, &["b"], 2), made);
+        assert_eq!(
+            changed.map(|event| (event.at.as_second(), event.is_recreation())),
+            Some((150, false))
+        );
+        let again = told(&seen(200, &["b"], 1), None);
+        assert_eq!(
+            again.map(|event| (event.at.as_second(), event.is_recreation())),
+            Some((200, true))
+        );
+    }
+}
