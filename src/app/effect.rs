@@ -87,6 +87,8 @@ pub enum Look {
     Plan(PlanWish),
     /// Reads a source of builds and follows it.
     Builds { source: Box<str> },
+    /// Asks how old a cache of builds is that lies in a registry.
+    BuildCache { route: Route, reference: ImageRef },
     /// Says whether somebody looks at builds, so that their sources are watched closely or left alone.
     WatchBuilds { closely: bool },
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::core::builds::BuildNews;
+use crate::core::builds::cache::CacheFacts;
 use crate::core::digest::TopDigest;
 use crate::core::engine::Observation;
 use crate::core::failure::{HostFailure, RegistryFailure};
@@ -118,6 +119,11 @@ pub enum Msg {
     Journal {
         host: Option<HostName>,
         result: Result<Vec<Event>, String>,
+    },
+    /// A registry told of a cache of builds.
+    BuildCache {
+        reference: ImageRef,
+        result: Result<CacheFacts, RegistryFailure>,
     },
     /// The plan that was asked for under this number, or why there is none.
     Planned {

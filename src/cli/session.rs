@@ -288,7 +288,13 @@ pub fn builds(
 ) -> Result<Exit, Failed> {
     let wants = builds::Wanted::Everything;
     let read = |settings: &Settings| Ok(settings.builds.len());
-    match look(general, paths, wants, read, |_, _| true, nowhere, output) {
+    // The view of builds asks what only it wants to know: the caches in registries.
+    let mut opened = false;
+    let way = |_: &usize, _: &Model| {
+        let view = View::Builds { selected: None };
+        Ok((!std::mem::replace(&mut opened, true)).then_some(view))
+    };
+    match look(general, paths, wants, read, |_, _| true, way, output) {
         Ok((model, sources)) => {
             if sources == 0 {
                 output.say("no source of builds is configured; see `builds` in `homelab-tui config example`");

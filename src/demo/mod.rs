@@ -4,6 +4,7 @@
 //! whoever drives it lets that time pass, for real or not. It does not know how the fleet is drawn.
 
 mod acting;
+mod builds;
 mod catalog;
 mod check;
 pub mod driver;
@@ -49,6 +50,7 @@ pub struct Demo {
     catalog: Catalog,
     registries: Registries,
     hosts: Vec<Host>,
+    builds: Vec<builds::BuildsEntry>,
     script: Script,
     /// How many plans were made.
     plans: u64,
@@ -67,6 +69,7 @@ impl Demo {
             started_at,
             settings: settings(scenario, &hosts),
             registries: Registries::new(scenario),
+            builds: scenario.builds.clone(),
             script: Script::new(&scenario.script),
             catalog,
             hosts,
@@ -207,7 +210,9 @@ impl Demo {
             Look::Cease => Vec::new(),
             Look::Journal { host } => vec![self.journal(host.as_ref())],
             Look::Plan(wish) => vec![self.plan(wish, model)],
-            Look::Builds { .. } | Look::WatchBuilds { .. } => Vec::new(),
+            Look::Builds { source } => self.builds(source),
+            Look::BuildCache { reference, .. } => vec![self.build_cache(reference)],
+            Look::WatchBuilds { .. } => Vec::new(),
             Look::Catalog { route, registry } => vec![self.catalog(route, registry)],
             Look::Tags { route, repository } => vec![self.tags(route, repository, now)],
             Look::Head {
@@ -290,6 +295,11 @@ fn settings(scenario: &Scenario, hosts: &[Host]) -> Settings {
                 name: entry.name.clone(),
                 protect: entry.protect,
             })
+            .collect(),
+        builds: scenario
+            .builds
+            .iter()
+            .map(builds::BuildsEntry::source)
             .collect(),
         ..Settings::default()
     };

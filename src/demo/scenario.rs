@@ -36,6 +36,9 @@ pub struct Scenario {
     #[serde(default)]
     pub images: BTreeMap<String, ImageEntry>,
     pub hosts: Vec<HostEntry>,
+    /// Where builds come from.
+    #[serde(default)]
+    pub builds: Vec<super::builds::BuildsEntry>,
     /// What happens by itself.
     #[serde(default)]
     pub script: Vec<StepEntry>,

@@ -399,6 +399,13 @@ impl World for Live {
                     .follow(source, &self.settings, &self.sessions, &self.queue);
             }
             Look::WatchBuilds { closely } => self.builds.watch(closely),
+            Look::BuildCache { route, reference } => {
+                let (registries, queue) = (self.registries.clone(), self.queue.clone());
+                tokio::spawn(async move {
+                    let result = registries.cache(&route, &reference).await;
+                    let _ = queue.send(Msg::BuildCache { reference, result });
+                });
+            }
             Look::Head {
                 asker,
                 route,

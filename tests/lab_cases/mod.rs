@@ -2,6 +2,7 @@
 
 mod acting;
 mod ahead;
+mod builds;
 mod doctor;
 mod download;
 mod hosts;

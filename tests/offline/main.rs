@@ -5,6 +5,7 @@
     reason = "a failed unwrap is a failed test; not every helper has a user yet"
 )]
 
+mod github;
 mod registry;
 #[path = "../stand_in/mod.rs"]
 mod stand_in;

@@ -166,6 +166,8 @@ impl GitHub {
                 continue;
             }
             let whole = self.look_at(&run, source, site).await?;
+            // A log that is not given yet is waited for like a run.
+            goes_on |= !whole;
             if ended && whole {
                 self.read.insert((run.id, run.run_attempt));
             }

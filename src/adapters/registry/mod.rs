@@ -19,6 +19,7 @@
 
 mod attest;
 mod auth;
+mod cache;
 mod challenge;
 mod direct;
 mod endpoint;

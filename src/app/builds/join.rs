@@ -84,12 +84,15 @@ pub fn deployment(model: &Model, service: &ServiceView) -> Option<Deployment> {
 pub fn standing(service: &ServiceView, record: &BuildRecord) -> Option<Standing> {
     let running = &service.running;
     if let Some(digest) = record.build.digest.as_deref() {
-        let runs = running.digests.iter().any(|own| own.to_string() == digest)
+        let runs = running
+            .digests
+            .iter()
+            .any(|own| own.digest().as_str() == digest)
             || running
                 .manifest
                 .as_ref()
-                .is_some_and(|own| own.to_string() == digest)
-            || running.image_id.to_string() == digest;
+                .is_some_and(|own| own.digest().as_str() == digest)
+            || running.image_id.digest().as_str() == digest;
         if runs {
             return Some(Standing::Runs);
         }
@@ -97,11 +100,11 @@ pub fn standing(service: &ServiceView, record: &BuildRecord) -> Option<Standing>
         let named = registry
             .digest
             .as_ref()
-            .is_some_and(|own| own.to_string() == digest)
+            .is_some_and(|own| own.digest().as_str() == digest)
             || registry
                 .manifest
                 .as_ref()
-                .is_some_and(|own| own.to_string() == digest);
+                .is_some_and(|own| own.digest().as_str() == digest);
         if named {
             return Some(Standing::Pending);
         }

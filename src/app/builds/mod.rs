@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::core::builds::cache::{self, CacheFacts};
 use crate::core::builds::deploy::DeployRun;
 use crate::core::builds::{BuildRecord, RefusedLog, SourceFailure};
+use crate::core::failure::RegistryFailure;
+use crate::core::image::ImageRef;
 use crate::core::names::HostName;
 use crate::core::settings::{BuildOrigin, BuildSource, Settings};
 
@@ -25,10 +28,22 @@ pub struct Builds {
     pub sources: Vec<SourceModel>,
     pub records: BTreeMap<BuildKey, BuildRecord>,
     pub deploys: Vec<DeployRun>,
+    /// Caches in registries, by their references.
+    pub caches: BTreeMap<ImageRef, CacheModel>,
+    /// Whether builds came whose caches may not have been asked about.
+    pub caches_due: bool,
     /// How much of the sources this session wants.
     pub wanted: Wanted,
     /// Whether the sources were told that somebody looks.
     pub closely: bool,
+}
+
+/// What is known of a cache in a registry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CacheModel {
+    pub asked: Timestamp,
+    /// Nothing while it is being asked.
+    pub answer: Option<Result<CacheFacts, RegistryFailure>>,
 }
 
 /// A build by its source and its id there.
@@ -119,6 +134,12 @@ impl Builds {
         self.records.get(key)
     }
 
+    /// Returns what a registry told of the cache behind a source's reference.
+    pub fn cache(&self, source: &str) -> Option<&CacheFacts> {
+        let known = self.caches.get(&cache::reference(source)?)?;
+        known.answer.as_ref()?.as_ref().ok()
+    }
+
     /// Returns a source.
     pub fn source(&self, name: &str) -> Option<&SourceModel> {
         self.sources.iter().find(|source| &*source.name == name)
@@ -126,12 +147,14 @@ impl Builds {
 
     /// Tells whether nothing is on its way that would still say more.
     pub fn is_settled(&self, host_is_away: impl Fn(&HostName) -> bool) -> bool {
-        self.sources.iter().all(|source| {
+        let asking = self.caches.values().any(|cache| cache.answer.is_none());
+        let all = self.sources.iter().all(|source| {
             !self.is_wanted(source)
                 || source.caught_up
                 || source.failure.is_some()
                 || source.host.as_ref().is_some_and(&host_is_away)
-        })
+        });
+        all && !asking
     }
 }
 

@@ -166,7 +166,7 @@ fn facts(model: &Model, record: &BuildRecord) -> Vec<(&'static str, String, Tone
             Tone::Plain,
         );
     }
-    let cache = cache_words(build);
+    let cache = cache_words(model, build);
     if cache.text != "-" {
         let mut text = cache.text;
         if !cache.failed && build.steps.cached == 0 && build.steps.total > 0 {
@@ -181,6 +181,20 @@ fn facts(model: &Model, record: &BuildRecord) -> Vec<(&'static str, String, Tone
                 Tone::Plain
             },
         );
+    }
+    for source in &build.cache_sources {
+        if let Some(facts) = model.builds.cache(&source.reference) {
+            let layers = age::count(facts.layers, "layer");
+            add(
+                "",
+                format!(
+                    "{} holds {layers}, {}",
+                    source.reference,
+                    age::bytes(facts.bytes)
+                ),
+                Tone::Quiet,
+            );
+        }
     }
     let moved = bytes(build);
     if !moved.is_empty() {

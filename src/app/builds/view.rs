@@ -1,5 +1,6 @@
 //! Builds by what they make: one row for each lineage.
 
+use crate::core::age;
 use crate::core::build_log::{Build, Status};
 use crate::core::builds::cause::{self, Cause};
 use crate::core::builds::trend::{self, Trend};
@@ -161,7 +162,7 @@ fn row(model: &Model, all: &[Trend<'_>], trend: &Trend<'_>) -> Row {
         running: last.is_running().then(|| progress(last)),
         last: judged.map(|record| figures(record, trend)),
         rates: trend.rates(),
-        cache: cache_words(&judged.unwrap_or(last).build),
+        cache: cache_words(model, &judged.unwrap_or(last).build),
         runs_on: runs_on(model, trend),
         error: last.build.error.clone(),
     }
@@ -244,8 +245,32 @@ fn figures(record: &BuildRecord, trend: &Trend<'_>) -> Judged {
     }
 }
 
+/// Says the most of a build in one line: `#482 · hit 91 % · 1 m 12 s`.
+pub fn line(record: &BuildRecord) -> String {
+    let build = &record.build;
+    let mut parts = vec![record.short()];
+    if record.is_running() {
+        let progress = progress(record);
+        parts.push(format!(
+            "running, step {} of {}",
+            progress.done, progress.total
+        ));
+    } else {
+        if build.status != Status::Succeeded {
+            parts.push(build.status.word().to_owned());
+        }
+        parts.extend(
+            build
+                .hit_rate()
+                .map(|rate| format!("hit {}", percent(rate))),
+        );
+        parts.extend(build.seconds.map(seconds));
+    }
+    parts.join(" · ")
+}
+
 /// Says how the caches fared: `gha imported`, `ghcr.io/me/blog:cache not imported: 403`.
-pub fn cache_words(build: &Build) -> CacheWords {
+pub fn cache_words(model: &Model, build: &Build) -> CacheWords {
     let failed = build
         .cache_sources
         .iter()
@@ -257,10 +282,15 @@ pub fn cache_words(build: &Build) -> CacheWords {
     let text = match (failed, build.cache_sources.first()) {
         (Some(source), _) => {
             let error = source.error.as_deref().unwrap_or_default();
-            format!("{} not imported: {error}", short(&source.reference))
+            let age = cache_age(model, &source.reference);
+            format!("{} not imported{age}: {error}", short(&source.reference))
         }
         (None, Some(source)) => match build.cache_sources.len() {
-            1 => format!("{} imported", short(&source.reference)),
+            1 => format!(
+                "{} imported{}",
+                short(&source.reference),
+                cache_age(model, &source.reference)
+            ),
             more => format!("{more} imported"),
         },
         (None, None) => "-".to_owned(),
@@ -269,6 +299,14 @@ pub fn cache_words(build: &Build) -> CacheWords {
         text,
         failed: failed.is_some(),
     }
+}
+
+/// Says how old a cache in a registry is, where that is known.
+fn cache_age(model: &Model, source: &str) -> String {
+    let created = model.builds.cache(source).and_then(|cache| cache.created);
+    created.map_or_else(String::new, |at| {
+        format!(" ({} old)", age::age(model.now.wall, at))
+    })
 }
 
 /// Returns seconds as people say them: `31 s`, `1 m 12 s`, `2 h 03 m`.

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 
 use crate::core::age;
+use crate::core::builds::trend;
 use crate::core::files::ConfigState;
 use crate::core::tailnet::{Peer, Standing};
 use crate::core::verdict::Verdict;
 
+use super::super::builds::{join, view};
 use super::super::judge::ServiceView;
 use super::super::model::{HostModel, Model};
 use super::super::rows;
@@ -135,6 +137,13 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
             };
             out.toned("config", text, tone);
         }
+    }
+    if let Some(build) = join::build_of(model, service) {
+        let tone = match trend::is_low(build) || build.build.error.is_some() {
+            true => Tone::Attention,
+            false => Tone::Plain,
+        };
+        out.toned("build", view::line(build), tone);
     }
     if let Some(environment) = &service.environment {
         let from = service.environment_from.map(|from| from.word());

@@ -1,14 +1,19 @@
 //! Builds: what their sources said, when these are followed, and the keys of their views.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::core::builds::cache::{self, CacheFacts};
 use crate::core::builds::trend::{self, Trend};
 use crate::core::builds::{BuildNews, BuildRecord, Lineage};
+use crate::core::failure::RegistryFailure;
+use crate::core::image::ImageRef;
 
-use super::super::builds::{BuildKey, join, key, opened, view};
+use super::super::builds::{BuildKey, CacheModel, join, key, opened, view};
 use super::super::effect::{Effect, Look};
 use super::super::mode::Mode;
 use super::super::model::{Link, Model};
+use super::super::preview::registry;
 use super::super::screen::View;
 use super::keys::notice;
 use super::views::moved;
@@ -35,6 +40,7 @@ pub fn told(model: &mut Model, name: &str, news: BuildNews) {
             for record in records {
                 model.builds.put(record);
             }
+            model.builds.caches_due = true;
         }
         BuildNews::Gone(ids) => {
             for id in ids {
@@ -99,10 +105,53 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
         }
     }
     let closely = is_open(model);
+    if closely && std::mem::take(&mut model.builds.caches_due) {
+        ask_caches(model, effects);
+    }
     if closely != model.builds.closely {
         model.builds.closely = closely;
         effects.push(Effect::Look(Look::WatchBuilds { closely }));
     }
+}
+
+/// Asks about the caches in registries that builds used, each once in the interval of registries.
+fn ask_caches<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
+    const MOST: usize = 32;
+    let now = model.now.wall;
+    let fresh = |cache: &CacheModel| {
+        let age = Duration::try_from(now.duration_since(cache.asked)).unwrap_or_default();
+        cache.answer.is_none() || age < model.settings.refresh.registry
+    };
+    let records = model.builds.records.values();
+    let sources = records.flat_map(|record| &record.build.cache_sources);
+    let wanted: BTreeSet<ImageRef> = sources
+        .filter_map(|source| cache::reference(&source.reference))
+        .filter(|reference| !model.builds.caches.get(reference).is_some_and(fresh))
+        .take(MOST)
+        .collect();
+    for reference in wanted {
+        let asked = CacheModel {
+            asked: now,
+            answer: None,
+        };
+        model.builds.caches.insert(reference.clone(), asked);
+        let (route, _) = registry::catalog_key(model, &reference.repository.registry);
+        effects.push(Effect::Look(Look::BuildCache { route, reference }));
+    }
+}
+
+/// A registry told of a cache, or did not.
+pub fn cache_told(
+    model: &mut Model,
+    reference: ImageRef,
+    result: Result<CacheFacts, RegistryFailure>,
+) {
+    let cache = CacheModel {
+        asked: model.now.wall,
+        answer: Some(result),
+    };
+    model.builds.caches.insert(reference, cache);
+    model.dirty = true;
 }
 
 /// Returns when a source is due that waits.
@@ -141,6 +190,7 @@ pub fn show(model: &mut Model) {
     let service = super::super::commands::selected_service(model);
     let build = service.and_then(|service| join::build_of(model, service));
     let selected = build.map(|build| lineage_of(model, build));
+    model.builds.caches_due = true;
     super::open(model, View::Builds { selected });
 }
 

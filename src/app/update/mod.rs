@@ -53,6 +53,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         Msg::JobProgress { job, layers } => acting::progressed(model, &job, layers),
         Msg::JobEnded { job, outcome, why } => acting::ended(model, &job, outcome, why),
         Msg::Builds { source, news } => builds::told(model, &source, news),
+        Msg::BuildCache { reference, result } => builds::cache_told(model, reference, result),
         Msg::Trouble(text) => keys::notice(model, text),
         Msg::Terminate => {
             model.ending = true;

@@ -105,6 +105,18 @@ fn entry(model: &Model, trends: &[Trend<'_>], record: &BuildRecord) -> Value {
         places.map(|(service, _)| service.to_string()).collect()
     };
     let mut value = to_json(&record.build, &record.name, &record.source, &record.id);
+    for source in value["cache_sources"].as_array_mut().into_iter().flatten() {
+        let facts = source["ref"]
+            .as_str()
+            .and_then(|name| model.builds.cache(name))
+            .copied();
+        source["created"] = json!(
+            facts
+                .and_then(|facts| facts.created)
+                .map(|at| at.to_string())
+        );
+        source["bytes"] = json!(facts.map(|facts| facts.bytes));
+    }
     value["revision"] = json!(record.revision());
     if value["started"].is_null() {
         let started = record.run.as_ref().and(record.seen);

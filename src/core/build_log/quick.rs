@@ -106,7 +106,8 @@ impl Quick {
                     let varying = &line[self.head.len()..varying_end];
                     // Seconds, a point, a fraction: anything else is for a closer look.
                     let fits = |(at, byte): (usize, &u8)| {
-                        byte.is_ascii_digit() || (at == 2 && *byte == b'.')
+                        // A time that lost its point is no time.
+                        (at == 2 && *byte == b'.') || (at != 2 && byte.is_ascii_digit())
                     };
                     if !varying.iter().enumerate().all(fits) {
                         return false;

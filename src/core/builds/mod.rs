@@ -4,6 +4,7 @@
 //! miss is said in words ([`cause`]), and runs that deploy are told apart ([`deploy`]). Does not know where logs lie
 //! or how they are fetched, nor which services run the result.
 
+pub mod cache;
 pub mod cause;
 pub mod deploy;
 pub mod trend;

@@ -82,7 +82,7 @@ fn is_component(text: &str) -> bool {
     let mut after_word = false;
     for byte in text.bytes() {
         let word = byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        if !word && !(after_word && matches!(byte, b'.' | b'_' | b'-')) {
+        if !(word || after_word && matches!(byte, b'.' | b'_' | b'-')) {
             return false;
         }
         after_word = word;
