@@ -85,7 +85,10 @@ fn the_selection_follows_the_image_and_its_keys_are_about_it() {
     let digest = copied(&driver).to_owned();
     assert!(digest.starts_with("sha256:"));
     press(&mut driver, "o");
-    assert_eq!(copied(&driver), "https://github.com/me/homelab");
+    assert_eq!(
+        copied(&driver),
+        "https://github.com/me/homelab/compare/9c1e2d4...77d1e0c"
+    );
     // Its download, and back to it.
     press(&mut driver, "enter");
     let View::Layers { to: Some(to), .. } = &driver.model.screen.view else {

@@ -79,6 +79,8 @@ pub enum Look {
         /// Whether what was not there before is asked for again.
         anew: bool,
     },
+    /// Asks a host how fast it fetched before.
+    Pace { host: HostName },
     /// Gives up all questions about tags and marks: the view that asked them was left.
     Cease,
     /// Reads the journal of a host, or the operator's own.
@@ -112,6 +114,8 @@ pub enum Act {
 pub enum Console {
     /// Puts a text into the terminal's clipboard.
     Copy(String),
+    /// Opens a link in the operator's browser.
+    Browse(String),
     /// Stops the process as Ctrl-Z does, with the terminal restored meanwhile.
     Suspend,
     /// Ends the program.

@@ -12,6 +12,7 @@ use crate::core::history::Event;
 use crate::core::image::ImageRef;
 use crate::core::memory::Memory;
 use crate::core::names::{HostName, ProjectName};
+use crate::core::pace::Pull;
 use crate::core::remote::{Answer, QuestionKey, RemoteImage};
 use crate::core::rollout::job::{Progress, StepState};
 use crate::core::rollout::plan::TargetPlan;
@@ -85,6 +86,11 @@ pub enum Msg {
     Imaged {
         key: ImageKey,
         result: Result<Box<RemoteImage>, RegistryFailure>,
+    },
+    /// What a host fetched before.
+    Paced {
+        host: HostName,
+        pulls: Vec<Pull>,
     },
     /// What stands beside an image.
     Trusted {

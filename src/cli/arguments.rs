@@ -160,6 +160,8 @@ pub enum Command {
     Pin(GoArguments),
     /// Let a service follow its tag again
     Unpin(ActArguments),
+    /// Keep another image on the host, fetched if need be, so that it stays when the registry lets it go
+    Keep(GoArguments),
     /// List jobs that run on the hosts, and those that ended
     #[command(args_conflicts_with_subcommands = true)]
     Jobs {

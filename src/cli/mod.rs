@@ -137,6 +137,14 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
         Command::Unpin(arguments) => {
             act::run(Action::Unpin, arguments, None, general, &paths, output)
         }
+        Command::Keep(go) => act::run(
+            Action::Keep,
+            &go.act,
+            go.to.as_deref(),
+            general,
+            &paths,
+            output,
+        ),
         Command::Jobs {
             follow: Some(jobs::JobsCommand::Follow { id, json }),
             ..

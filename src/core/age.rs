@@ -58,6 +58,21 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// Returns how long something takes, in whole seconds below two minutes: `3 s`, `95 s`, `4 min`.
+pub fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3_600)),
+    }
+}
+
+/// Returns a difference of sizes with its sign: `+3.1 MB`, `-40 kB`, `+0 B`.
+pub fn change(bytes_more: i64) -> String {
+    let sign = if bytes_more < 0 { '-' } else { '+' };
+    format!("{sign}{}", bytes(bytes_more.unsigned_abs()))
+}
+
 /// Returns the count with its noun, in the plural where it is not one.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 {

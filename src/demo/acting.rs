@@ -58,7 +58,7 @@ impl Demo {
             .as_ref()
             .ok_or("it has no compose files to act by")?;
         let goal = match wish.action {
-            Action::Rollback => self.way_back(wish, service, observation),
+            Action::Rollback | Action::Keep => self.way_back(wish, service, observation),
             Action::Pin => Ahead::held(observation, service),
             Action::Pull | Action::Update => Ahead::Tag(named_by_tag(model, service)),
             Action::Recreate | Action::Unpin => Ahead::Tag(None),
@@ -163,7 +163,16 @@ impl Demo {
         if !matches!(plan.action, Action::Recreate | Action::Unpin) {
             play.fetch(plan.fetch_bytes.unwrap_or(0));
         }
-        if plan.action == Action::Pull {
+        if plan.action == Action::Keep {
+            if let (Some(tag), Some(build)) = (plan.hold_tag.clone(), self.build_of(plan)) {
+                let what = Happening::ImageKept {
+                    service,
+                    tag,
+                    build,
+                };
+                self.script.add(now.since_start + play.at, what);
+            }
+        } else if plan.action == Action::Pull {
             let what = Happening::ServicePulled { service };
             self.script.add(now.since_start + play.at, what);
         } else if plan.recreates() {

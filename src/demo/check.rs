@@ -115,6 +115,7 @@ fn check_step(scenario: &Scenario, what: &Happening) -> Result<(), String> {
         }
         Happening::ServiceTurns { service, .. }
         | Happening::ServicePulled { service }
+        | Happening::ImageKept { service, .. }
         | Happening::ServiceRecreated { service, .. } => scenario
             .expectations()
             .any(|(key, _)| key.to_string() == *service)

@@ -364,6 +364,13 @@ impl Host {
         changed
     }
 
+    /// Gives a build a tag on the host.
+    pub fn keep(&mut self, tag: &str, build: &str) -> Option<ImageRef> {
+        let reference: ImageRef = tag.parse().ok()?;
+        self.tags.insert(reference.clone(), build.parse().ok()?);
+        Some(reference)
+    }
+
     /// Makes a service's containers anew from a build, else from what the host holds; returns old and new ones.
     pub fn recreate(
         &mut self,

@@ -207,6 +207,7 @@ impl Demo {
             }
             Look::Image { key, places } => vec![self.image(key, places)],
             Look::Trust { key, image, .. } => vec![self.trust(key, image)],
+            Look::Pace { host } => vec![self.pace(host)],
             Look::Cease => Vec::new(),
             Look::Journal { host } => vec![self.journal(host.as_ref())],
             Look::Plan(wish) => vec![self.plan(wish, model)],

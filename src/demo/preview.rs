@@ -7,7 +7,8 @@ use crate::app::preview::{ImageKey, RepositoryKey};
 use crate::core::digest::TopDigest;
 use crate::core::failure::{RegistryFailure, RegistryTrouble};
 use crate::core::image::{ImageRef, Repository};
-use crate::core::names::RegistryHost;
+use crate::core::names::{HostName, RegistryHost};
+use crate::core::pace::Pull;
 use crate::core::remote::{RemoteImage, Route};
 use crate::core::shelf::TagList;
 use crate::core::trust::{Mark, Provenance, Trust};
@@ -51,6 +52,25 @@ impl Demo {
                     .remote(repository, &build, platform, self.started_at)
             })
             .ok_or_else(|| absent("the registry does not hold it any more"))
+    }
+
+    /// Tells what a host fetched before.
+    pub(super) fn pace(&self, host: &HostName) -> (Duration, Msg) {
+        let pulls = vec![
+            Pull {
+                bytes: 41_000_000,
+                seconds: 7,
+            },
+            Pull {
+                bytes: 18_000_000,
+                seconds: 3,
+            },
+        ];
+        let msg = Msg::Paced {
+            host: host.clone(),
+            pulls,
+        };
+        (Duration::from_millis(90), msg)
     }
 
     /// Tells what stands beside an image: whoever builds with attestations also signs here.

@@ -365,6 +365,12 @@ pub enum Happening {
     },
     /// Somebody pulls the tag's image on the host and changes nothing else.
     ServicePulled { service: String },
+    /// Somebody gives a build a tag on the host of a service.
+    ImageKept {
+        service: String,
+        tag: String,
+        build: String,
+    },
     /// Somebody recreates a service with what its tag names, or with another build.
     ServiceRecreated {
         service: String,

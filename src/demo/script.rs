@@ -124,6 +124,14 @@ pub fn happen(demo: &mut Demo, at: Duration, what: &Happening) -> Vec<Msg> {
             containers: Vec::new(),
             pulled: host.pull(service, catalog),
         }),
+        Happening::ImageKept {
+            service,
+            tag,
+            build,
+        } => on_host(demo, service, |host, _| Changes {
+            containers: Vec::new(),
+            pulled: host.keep(tag, build),
+        }),
         Happening::ServiceRecreated { service, runs } => {
             let build = runs.as_ref().and_then(|runs| runs.parse().ok());
             on_host(demo, service, |host, catalog| {

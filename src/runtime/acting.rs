@@ -12,7 +12,9 @@ use crate::adapters::jobs::{gather, run};
 use crate::adapters::journal::Journal;
 use crate::adapters::registry::Registries;
 use crate::app::jobs::running_image;
+use crate::app::judge::ServiceView;
 use crate::app::model::{HostModel, Model};
+use crate::app::preview::layers;
 use crate::core::digest::{ImageId, TopDigest};
 use crate::core::engine::{ImageFacts, Observation};
 use crate::core::history::{self, Entry, Event};
@@ -145,7 +147,7 @@ impl Actor {
                 .and_then(|compose| compose.config_hash.as_deref()),
             running: &running,
             docker: &docker,
-            fetch_bytes: service.fetch_bytes,
+            fetch_bytes: asked.fetch_bytes(model, observation, service),
             total_bytes: None,
             settings: self.settings.rollback,
             not_compose,
@@ -174,7 +176,7 @@ impl Actor {
     async fn goal(
         &self,
         model: &Model,
-        service: &crate::app::judge::ServiceView,
+        service: &ServiceView,
         host: &HostModel,
         action: Action,
         order: &Order,
@@ -195,11 +197,12 @@ impl Actor {
                     Err(why) => Asked::Nowhere(why),
                 }
             }
-            (Action::Pin, None) => held(observation, running).map_or_else(
+            (Action::Pin | Action::Keep, None) => held(observation, running).map_or_else(
                 || Asked::Nowhere("the engine has lost the running image".to_owned()),
                 Asked::Held,
             ),
-            (Action::Rollback, None | Some("previous")) | (Action::Pin, Some("previous")) => {
+            (Action::Rollback, None | Some("previous"))
+            | (Action::Pin | Action::Keep, Some("previous")) => {
                 self.previous(service, host, observation).await
             }
             (_, Some(wanted)) => self.named(service, observation, wanted).await,
@@ -209,7 +212,7 @@ impl Actor {
     /// Asks what the files' image is, where it is another than the container's.
     async fn asked_for(
         &self,
-        service: &crate::app::judge::ServiceView,
+        service: &ServiceView,
         observation: &Observation,
         follows: &str,
     ) -> Asked {
@@ -235,7 +238,7 @@ impl Actor {
     /// Finds the last other image that the service ran and that was not put back.
     async fn previous(
         &self,
-        service: &crate::app::judge::ServiceView,
+        service: &ServiceView,
         host: &HostModel,
         observation: &Observation,
     ) -> Asked {
@@ -264,12 +267,7 @@ impl Actor {
     }
 
     /// Finds the image that a person named: on the host, else in the registry.
-    async fn named(
-        &self,
-        service: &crate::app::judge::ServiceView,
-        observation: &Observation,
-        wanted: &str,
-    ) -> Asked {
+    async fn named(&self, service: &ServiceView, observation: &Observation, wanted: &str) -> Asked {
         let Some(question) = &service.question else {
             return Asked::Nowhere("its reference cannot be read".to_owned());
         };
@@ -536,6 +534,23 @@ enum Asked {
 }
 
 impl Asked {
+    /// Returns what the host would have to fetch for it.
+    fn fetch_bytes(
+        &self,
+        model: &Model,
+        observation: &Observation,
+        service: &ServiceView,
+    ) -> Option<u64> {
+        match self {
+            Self::Held(_) => Some(0),
+            Self::Fetched(image) => {
+                let prediction = layers::prediction(model, observation, image)?;
+                Some(prediction.fetch_bytes)
+            }
+            Self::Tag(_) | Self::Nowhere(_) => service.fetch_bytes,
+        }
+    }
+
     fn as_goal(&self) -> Goal<'_> {
         match self {
             Self::Tag(image) => Goal::Tag(image.as_deref()),

@@ -21,7 +21,7 @@ use crate::ui::theme::Theme;
 use super::clock::Clock;
 use super::terminal::Screen;
 use super::world::{self, Foreground, Hands, Queue, World};
-use super::{clipboard, input, terminal};
+use super::{browser, clipboard, input, terminal};
 
 /// How many messages are taken in before the screen is drawn.
 const BURST: usize = 512;
@@ -179,6 +179,12 @@ where
             Some(Local::Console(Console::Copy(text))) => {
                 if let Some(sequence) = clipboard::sequence(&text) {
                     screen.write(&sequence)?;
+                }
+            }
+            Some(Local::Console(Console::Browse(link))) => {
+                if let Err(why) = browser::open(&link) {
+                    let text = format!("not opened: {why}");
+                    let _ = parts.sender.send(Msg::Trouble(text));
                 }
             }
             Some(Local::Console(Console::Suspend)) => after = After::Stop,

@@ -11,6 +11,7 @@ use crate::adapters::ahead::Ahead;
 use crate::adapters::blobs::BlobStore;
 use crate::adapters::credentials::Credentials;
 use crate::adapters::hosts::{HostSession, Hosts};
+use crate::adapters::jobs::run;
 use crate::adapters::journal::Journal;
 use crate::adapters::memory::MemoryFile;
 use crate::adapters::paths::Paths;
@@ -381,6 +382,18 @@ impl World for Live {
                     let trust = Box::new(trust);
                     let _ = queue.send(Msg::Trusted { key, trust });
                 }));
+            }
+            Look::Pace { host } => {
+                let (session, queue) = (self.sessions.get(&host), self.queue.clone());
+                tokio::spawn(async move {
+                    let place = session.and_then(|session| session.place().cloned());
+                    // A host without a shell, or one that cannot be asked, has told nothing.
+                    let pulls = match place {
+                        Some(place) => run::pulls(&place).await.unwrap_or_default(),
+                        None => Vec::new(),
+                    };
+                    let _ = queue.send(Msg::Paced { host, pulls });
+                });
             }
             Look::Cease => self.asking.cease(),
             Look::Journal { host } => {

@@ -3,6 +3,7 @@
 //! Everything that happens is put into one queue and handled in its order; nothing here decides.
 
 pub mod acting;
+pub mod browser;
 mod builds;
 pub mod checkup;
 pub mod clipboard;

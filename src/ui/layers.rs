@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use crate::app::model::Model;
 use crate::app::preview::layers::{self, Elsewhere, LayersState, LayersView};
-use crate::core::age::{bytes, count};
+use crate::core::age::{bytes, count, duration};
 use crate::core::image::ImageRef;
 use crate::core::layers::{Estimate, LayerPart, PartState, Prediction};
 use crate::core::names::ServiceKey;
@@ -187,8 +187,12 @@ fn bar(size: u64, largest: u64) -> u16 {
 
 /// Says below the layers what they add up to.
 fn foot(view: &LayersView, prediction: &Prediction) -> Vec<(String, Role)> {
+    let pace = view.fetch_seconds.filter(|seconds| *seconds > 0);
+    let pace = pace.map_or_else(String::new, |seconds| {
+        format!(", about {} here", duration(seconds))
+    });
     let sum = format!(
-        "fetch {} of {} · {} of {} here",
+        "fetch {} of {}{pace} · {} of {} here",
         bytes(prediction.fetch_bytes),
         bytes(prediction.total_bytes),
         prediction.layers_here(),

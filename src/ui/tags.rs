@@ -7,8 +7,8 @@ use crate::app::model::Model;
 use crate::app::preview::tags::{TagsView, Tally};
 use crate::app::preview::trust;
 use crate::app::screen::Chosen;
-use crate::core::age::{age, bytes, count};
-use crate::core::candidates::Candidate;
+use crate::core::age::{age, bytes, change, count};
+use crate::core::candidates::{Candidate, LARGE, growth};
 use crate::core::names::ServiceKey;
 use crate::core::text::clean;
 use crate::core::trust::Trust;
@@ -87,7 +87,7 @@ pub fn draw(
     let trust = chosen
         .and_then(|own| own.digest.as_ref())
         .and_then(|top| trust::of_top(model, model.service(service)?, Some(top)));
-    let foot = selected_lines(chosen, trust, now);
+    let foot = selected_lines(view, view.place(selected), trust, now);
     let foot_height = match area.height {
         0..12 => 0,
         _ => u16::try_from(foot.len()).unwrap_or(0),
@@ -288,11 +288,12 @@ fn places(candidate: &Candidate) -> (String, Role) {
 
 /// Says below the list what there is to know of the selected one.
 fn selected_lines(
-    candidate: Option<&Candidate>,
+    view: &TagsView,
+    place: usize,
     trust: Option<&Trust>,
     now: Timestamp,
 ) -> Vec<(String, Role)> {
-    let Some(candidate) = candidate else {
+    let Some(candidate) = view.candidates.get(place) else {
         return Vec::new();
     };
     let mut first: Vec<String> = Vec::new();
@@ -317,13 +318,20 @@ fn selected_lines(
             .total_bytes
             .map(|size| format!("{} in all", bytes(size))),
     );
+    first.extend(growth(&view.candidates, place).map(|grown| {
+        let before = view.candidates[grown.since].tags.first();
+        let before = before.map_or("the build before", |tag| tag);
+        format!("{} since {before}", change(grown.bytes))
+    }));
+    let large = candidate.total_bytes.is_some_and(|size| size > LARGE);
+    let sizes = if large { Role::Attention } else { Role::Quiet };
+    if large {
+        first.push("large".to_owned());
+    }
     let mut second: Vec<String> = Vec::new();
     second.extend(candidate.digest.as_ref().map(ToString::to_string));
     second.extend(candidate.source.clone());
-    let mut lines = vec![
-        (first.join(" · "), Role::Quiet),
-        (second.join("  "), Role::Quiet),
-    ];
+    let mut lines = vec![(first.join(" · "), sizes), (second.join("  "), Role::Quiet)];
     // The line is there before its text, so that nothing jumps.
     lines.push((trust.map_or_else(String::new, Trust::words), Role::Quiet));
     for contradiction in trust.iter().flat_map(|trust| &trust.contradictions) {

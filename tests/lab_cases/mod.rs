@@ -15,3 +15,4 @@ mod record;
 mod registries;
 mod tailnet;
 mod watcher;
+mod ways;

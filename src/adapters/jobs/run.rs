@@ -11,6 +11,7 @@ use super::super::shell::{Limits, Place, ScriptError, join, quote};
 use crate::core::history::Event;
 use crate::core::mode::Operating;
 use crate::core::names::HostName;
+use crate::core::pace::Pull;
 use crate::core::rollout::guard::Hidden;
 use crate::core::rollout::plan::TargetPlan;
 use crate::core::rollout::script;
@@ -241,6 +242,31 @@ printf '%s\t%s\t%s\t%s\t%s\t' "$id" "$alive" "$(cat "$J/rc" 2>/dev/null)" "$(sta
             })
         })
         .collect())
+}
+
+/// Reads how much the last jobs of a host fetched, and how long that took.
+///
+/// # Errors
+/// If the host could not be asked.
+pub async fn pulls(place: &Place) -> Result<Vec<Pull>, ScriptError> {
+    // What was foretold is what came; the script wrote the seconds.
+    let text = format!(
+        r#"S={STATE}/jobs
+for id in $(ls -1t "$S" 2>/dev/null | head -n 50); do J="$S/$id"
+seconds=$(sed -n 's/^@step pull done [^ ]* \([0-9]*\) s$/\1/p' "$J/out" 2>/dev/null | tail -n 1)
+bytes=$(sed -n 's/.*"fetch_bytes":\([0-9]*\).*/\1/p' "$J/plan.json" 2>/dev/null | head -n 1)
+[ -n "$seconds" ] && [ -n "$bytes" ] && printf '%s %s\n' "$bytes" "$seconds"; done; exit 0"#
+    );
+    let outcome = place.run(&text, LIMITS).await?;
+    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let pull = |line: &str| {
+        let (bytes, seconds) = line.split_once(' ')?;
+        Some(Pull {
+            bytes: bytes.parse().ok()?,
+            seconds: seconds.parse().ok()?,
+        })
+    };
+    Ok(text.lines().filter_map(pull).collect())
 }
 
 /// Asks a job to stop where that is safe.

@@ -110,6 +110,23 @@ pub(super) fn needs_source(model: &Model) -> Option<String> {
     }
 }
 
+/// Says why the image selected among the tags cannot be kept on the host, if so.
+pub(super) fn needs_keepable(model: &Model) -> Option<String> {
+    let Some(candidate) = selected_candidate(model) else {
+        return Some("select an image among the tags first (3)".to_owned());
+    };
+    if candidate.kept {
+        return Some("this image is kept already".to_owned());
+    }
+    if candidate.obtainable() == Some(false) {
+        return Some("this image is gone everywhere".to_owned());
+    }
+    if candidate.name().is_none() {
+        return Some("this image has no name to fetch it by".to_owned());
+    }
+    needs_target(model)
+}
+
 /// Says why nothing can be done to the selected service, if so.
 pub(super) fn needs_target(model: &Model) -> Option<String> {
     let Some(service) = selected_service(model) else {

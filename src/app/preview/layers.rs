@@ -9,6 +9,7 @@ use crate::core::engine::Observation;
 use crate::core::image::ImageRef;
 use crate::core::layers::{Estimate, Holdings, Prediction, predict};
 use crate::core::names::{HostName, ServiceKey};
+use crate::core::pace;
 use crate::core::platform::Platform;
 use crate::core::remote::{RemoteImage, Route};
 use crate::core::trust::Trust;
@@ -40,6 +41,8 @@ pub struct LayersView {
     pub shared_with: Vec<String>,
     /// The same reference on other hosts.
     pub elsewhere: Vec<Elsewhere>,
+    /// How long the host will take, by what it fetched before.
+    pub fetch_seconds: Option<u64>,
     /// What stands beside the image, and beside the one that runs.
     pub trust: Option<Trust>,
     pub running_trust: Option<Trust>,
@@ -152,11 +155,21 @@ pub fn view(model: &Model, key: &ServiceKey, to: Option<&ImageRef>) -> Option<La
         platform: goal.platform.clone(),
         shared_with: shared_with(model, host, service, &goal),
         elsewhere: elsewhere(model, service, &goal),
+        fetch_seconds: fetch_seconds(model, &key.host, &state),
         trust: trust::of_top(model, service, goal.top.as_ref()).cloned(),
         running_trust: trust::of_running(model, service).cloned(),
         reference: goal.reference,
         state,
     })
+}
+
+/// Returns how long the host will take, by what it fetched before.
+fn fetch_seconds(model: &Model, host: &HostName, state: &LayersState) -> Option<u64> {
+    let LayersState::Ready(prediction) = state else {
+        return None;
+    };
+    let former = model.preview.paces.get(host)?.as_ref()?;
+    pace::seconds_for(prediction.fetch_bytes, former)
 }
 
 fn state(model: &Model, host: &HostModel, goal: &Goal<'_>) -> LayersState {

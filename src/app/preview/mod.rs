@@ -18,6 +18,7 @@ use crate::core::former_run::FormerRun;
 use crate::core::image::{ImageRef, Repository};
 use crate::core::layers::Manifests;
 use crate::core::names::{HostName, RegistryHost, ServiceKey};
+use crate::core::pace::Pull;
 use crate::core::platform::Platform;
 use crate::core::remote::Route;
 use crate::core::shelf::TagList;
@@ -32,6 +33,8 @@ pub struct Preview {
     pub catalogs: BTreeMap<registry::CatalogKey, registry::CatalogModel>,
     /// What stands beside images, as far as somebody looked.
     pub marks: BTreeMap<ImageKey, trust::Marks>,
+    /// What hosts fetched before; absent while nobody asked, or while the answer is on its way.
+    pub paces: BTreeMap<HostName, Option<Vec<Pull>>>,
     /// How many builds lie between two images of a repository, where that was counted.
     pub counted: BTreeMap<CountKey, u64>,
     /// Whether a view was left whose questions nobody waits for any more.
@@ -113,6 +116,7 @@ impl Preview {
         let repositories = self.repositories.values();
         self.due.is_empty()
             && !self.registry_due
+            && self.paces.values().all(Option::is_some)
             && self
                 .marks
                 .values()

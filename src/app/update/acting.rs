@@ -28,7 +28,7 @@ pub fn ask<M: Mode>(model: &mut Model, action: Action, effects: &mut Vec<Effect<
         return;
     };
     let to = match action {
-        Action::Rollback => commands::chosen_way_back(model),
+        Action::Rollback | Action::Keep => commands::chosen_way_back(model),
         Action::Pull | Action::Recreate | Action::Update | Action::Pin | Action::Unpin => None,
     };
     let wish = PlanWish {
@@ -224,6 +224,11 @@ pub fn ended(model: &mut Model, id: &str, outcome: Outcome, why: String) {
         return;
     };
     let host: HostName = job.target.host.clone();
+    // It may have fetched: what is known of the host's pace is out of date.
+    model.preview.paces.remove(&host);
+    let Some(job) = find(model, id) else {
+        return;
+    };
     let mut text = format!("{}: {}", job.title(), outcome.word());
     if !why.is_empty() {
         text.push_str(": ");

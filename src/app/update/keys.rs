@@ -223,12 +223,9 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
             }
         }
         Run::CopySource => {
-            let source = commands::selected_service(model).and_then(commands::source_of);
-            if let Some(text) = source.map(str::to_owned) {
-                notice(model, format!("copied {text}"));
-                effects.push(Effect::Console(Console::Copy(text)));
-            }
+            views::copy_source(model, effects);
         }
+        Run::Browse => views::browse(model, effects),
         Run::Fleet | Run::Layers | Run::Tags | Run::Builds | Run::Registry | Run::History => {
             views::run(model, command.run, effects)
         }
@@ -237,6 +234,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
         Run::Update => acting::ask(model, Action::Update, effects),
         Run::Rollback => acting::ask(model, Action::Rollback, effects),
         Run::Pin => acting::ask(model, Action::Pin, effects),
+        Run::Keep => acting::ask(model, Action::Keep, effects),
         Run::Cancel => acting::cancel(model, effects),
         Run::Shell => shell(model, effects),
         Run::Suspend => effects.push(Effect::Console(Console::Suspend)),

@@ -1,13 +1,14 @@
 //! What stands beside the images that are looked at: asked for only while somebody looks, a few at a time.
 
 use crate::core::digest::TopDigest;
-use crate::core::names::ServiceKey;
+use crate::core::names::{HostName, ServiceKey};
+use crate::core::pace::Pull;
 use crate::core::trust::{Beside, Trust};
 
 use super::super::commands;
 use super::super::effect::{Effect, Look};
 use super::super::mode::Mode;
-use super::super::model::Model;
+use super::super::model::{Link, Model};
 use super::super::preview::trust::Marks;
 use super::super::preview::{ImageKey, RepositoryKey, layers};
 use super::super::screen::View;
@@ -21,6 +22,23 @@ pub fn trusted(model: &mut Model, key: ImageKey, trust: Box<Trust>) {
     model.preview.marks.insert(key, Marks::Known(trust));
     model.dirty = true;
     mark_view(model);
+}
+
+/// A host told what it fetched before.
+pub fn paced(model: &mut Model, host: HostName, pulls: Vec<Pull>) {
+    model.preview.paces.insert(host, Some(pulls));
+    model.dirty = true;
+}
+
+/// Asks a host once how fast it fetches: by a job that ended it is asked again.
+pub(super) fn want_pace<M: Mode>(model: &mut Model, index: usize, effects: &mut Vec<Effect<M>>) {
+    let host = &model.hosts[index];
+    let name = host.spec.name.clone();
+    if host.link != Link::Up || model.preview.paces.contains_key(&name) {
+        return;
+    }
+    model.preview.paces.insert(name.clone(), None);
+    effects.push(Effect::Look(Look::Pace { host: name }));
 }
 
 /// Asks for the marks of what a service runs, of what its tag names, and of what is selected among its ways back.

@@ -83,6 +83,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         } => fleet::rendered(model, host, project, recipe, state),
         Msg::Resolved { key, result } => fleet::resolved(model, &key, result),
         Msg::Imaged { key, result } => preview::imaged(model, key, result),
+        Msg::Paced { host, pulls } => marks::paced(model, host, pulls),
         Msg::Trusted { key, trust } => marks::trusted(model, key, trust),
         Msg::Shelved { key, shelf } => preview::shelved(model, &key, *shelf),
         Msg::Cataloged { key, result } => catalog::cataloged(model, &key, result),

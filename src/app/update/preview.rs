@@ -189,6 +189,7 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
                 want_tags(model, index, &service, effects);
             }
             marks::want(model, index, &service, effects);
+            marks::want_pace(model, index, effects);
         }
     }
 }

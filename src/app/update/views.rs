@@ -1,6 +1,7 @@
 //! The views beside the fleet: opening, leaving, moving in them, and what their keys are about.
 
 use crate::core::image::ImageRef;
+use crate::core::links;
 
 use super::super::commands::{self, Run};
 use super::super::effect::{Console, Effect};
@@ -32,6 +33,7 @@ pub fn takes(model: &Model, run: Run) -> bool {
             | Run::CopySource
             | Run::Fold
             | Run::Unfold
+            | Run::Browse
     );
     own && model.screen.view != View::Fleet && model.screen.overlay == Overlay::None
 }
@@ -58,7 +60,8 @@ pub fn run<M: Mode>(model: &mut Model, run: Run, effects: &mut Vec<Effect<M>>) {
         Run::Back => back(model),
         Run::Refresh => refresh(model),
         Run::CopyDigest => copy(model, digest(model), effects),
-        Run::CopySource => copy(model, source(model), effects),
+        Run::CopySource => copy_source(model, effects),
+        Run::Browse => browse(model, effects),
         _ => {}
     }
 }
@@ -332,17 +335,45 @@ fn digest(model: &Model) -> Option<String> {
     }
 }
 
+/// Returns the link to what is new in the selected way back, else in what the service's tag names.
 fn source(model: &Model) -> Option<String> {
     if builds::is_open(model) {
         return builds::link(model);
     }
+    let service = commands::selected_service(model)?;
+    let running = service.running.revision.as_deref();
     let candidate = commands::selected_candidate(model);
-    let own = candidate.and_then(|candidate| candidate.source.clone());
-    let service = || {
+    if let Some(own) = candidate
+        && let Some(source) = &own.source
+    {
+        let (to, version) = (own.revision.as_deref(), own.version.as_deref());
+        return links::changes(source, running, to, version);
+    }
+    let registry = &service.registry;
+    let (to, version) = (registry.revision.as_deref(), registry.version.as_deref());
+    links::changes(commands::source_of(service)?, running, to, version)
+}
+
+/// Opens the link that [`Run::CopySource`] copies.
+pub fn browse<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
+    match source(model) {
+        Some(link) => {
+            notice(model, format!("opening {link}"));
+            effects.push(Effect::Console(Console::Browse(link)));
+        }
+        None => notice(model, "the image's labels name no web address".to_owned()),
+    }
+}
+
+/// Copies that link.
+pub fn copy_source<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
+    // What is no web address can still be read.
+    let raw = || {
         let service = commands::selected_service(model)?;
         commands::source_of(service).map(str::to_owned)
     };
-    own.or_else(service)
+    let text = source(model).or_else(raw);
+    copy(model, text, effects);
 }
 
 fn copy<M: Mode>(model: &mut Model, text: Option<String>, effects: &mut Vec<Effect<M>>) {

@@ -7,7 +7,7 @@ use crate::app::model::Model;
 use crate::app::preview::layers::{LayersState, LayersView};
 use crate::app::preview::tags::TagsView;
 use crate::app::preview::trust;
-use crate::core::candidates::{Candidate, Whereabouts};
+use crate::core::candidates::{Candidate, Whereabouts, growth};
 use crate::core::digest::Digest;
 use crate::core::layers::{LayerPart, Prediction};
 use crate::core::platform::Platform;
@@ -33,6 +33,8 @@ pub struct Layers<'a> {
     config: Option<Config<'a>>,
     layers: Vec<Layer<'a>>,
     warnings: Vec<String>,
+    /// By what the host fetched before; null where it never fetched for long enough to tell.
+    fetch_seconds: Option<u64>,
     trust: Option<Marks<'a>>,
     running_trust: Option<Marks<'a>>,
 }
@@ -120,6 +122,7 @@ impl<'a> Layers<'a> {
                     .map(ToString::to_string)
                     .collect()
             }),
+            fetch_seconds: view.fetch_seconds,
             trust: view.trust.as_ref().map(marks),
             running_trust: view.running_trust.as_ref().map(marks),
         }
@@ -161,6 +164,10 @@ struct Way<'a> {
     last_ran: Option<Timestamp>,
     r#where: Vec<&'static str>,
     fetch_bytes: Option<u64>,
+    /// All layers and the config, each once.
+    total_bytes: Option<u64>,
+    /// Against the build before it in the same line of tags.
+    growth_bytes: Option<i64>,
     running: bool,
     may_go: bool,
     /// Absent where nobody looked: only for what runs and what the tag names.
@@ -178,7 +185,13 @@ impl<'a> Tags<'a> {
         Self {
             schema: 1,
             target: view.service.to_string(),
-            candidates: all.map(|own| way(own, trust(own))).collect(),
+            candidates: all
+                .enumerate()
+                .map(|(place, own)| Way {
+                    growth_bytes: growth(&view.candidates, place).map(|grown| grown.bytes),
+                    ..way(own, trust(own))
+                })
+                .collect(),
         }
     }
 }
@@ -201,6 +214,8 @@ fn way<'a>(candidate: &'a Candidate, trust: Option<&'a Trust>) -> Way<'a> {
         last_ran: candidate.last_ran,
         r#where: places.map(Whereabouts::word).collect(),
         fetch_bytes: candidate.fetch_bytes,
+        total_bytes: candidate.total_bytes,
+        growth_bytes: None,
         running: candidate.running,
         may_go: candidate.may_go,
         trust: trust.map(marks),

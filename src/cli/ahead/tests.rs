@@ -69,6 +69,7 @@ fn a_download_has_the_fields_of_schema_1() {
             "config",
             "layers",
             "warnings",
+            "fetch_seconds",
             "trust",
             "running_trust"
         ]

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use crate::app::preview::layers::{Elsewhere, LayersState, LayersView};
 use crate::app::preview::tags::TagsView;
 use crate::cli::table::Table;
-use crate::core::age::{age, bytes, count};
-use crate::core::candidates::Candidate;
+use crate::core::age::{age, bytes, change, count, duration};
+use crate::core::candidates::{Candidate, LARGE, difference, trend};
 use crate::core::layers::{PartState, Prediction};
 use crate::core::text::{clean, clean_within};
 
@@ -57,6 +57,10 @@ fn ready(out: &mut String, view: &LayersView, prediction: &Prediction) {
         prediction.layers_here(),
         count(prediction.layers.len(), "layer"),
     ));
+    if let Some(seconds) = view.fetch_seconds.filter(|seconds| *seconds > 0) {
+        let took = duration(seconds);
+        out.push_str(&format!("about {took} here, by what it fetched before\n"));
+    }
     for warning in &prediction.warnings {
         out.push_str(&format!("warning: {warning}\n"));
     }
@@ -120,6 +124,22 @@ pub fn tags(view: &TagsView, now: Timestamp) -> String {
     let mut out = clean(head.trim_end()).into_owned();
     out.push('\n');
     out.push_str(&table.render());
+    if let Some(trend) = trend(&view.candidates) {
+        let grown = difference(trend.oldest, trend.newest);
+        out.push_str(&format!(
+            "{} over {}, {} to {}\n",
+            change(grown),
+            count(trend.builds, "build"),
+            bytes(trend.oldest),
+            bytes(trend.newest)
+        ));
+    }
+    let large = |own: &&Candidate| own.total_bytes.is_some_and(|size| size > LARGE);
+    for own in view.candidates.iter().filter(large) {
+        let name = own.tags.first().map_or("(no tag)", |tag| tag);
+        let size = own.total_bytes.map(bytes).unwrap_or_default();
+        out.push_str(&format!("warning: {} is large: {size}\n", clean(name)));
+    }
     if let Some(builds) = view.builds_behind.filter(|builds| *builds > 0) {
         let builds = usize::try_from(builds).unwrap_or(usize::MAX);
         out.push_str(&format!("behind by {}\n", count(builds, "build")));

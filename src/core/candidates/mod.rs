@@ -5,6 +5,7 @@
 
 mod behind;
 mod choose;
+mod growth;
 mod heads;
 mod join;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use super::tag_family::{Family, families};
 
 pub use behind::behind_by;
 pub use choose::{Choice, ChosenBy, NoChoice, choose, previous};
+pub use growth::{Growth, LARGE, Trend, difference, growth, trend};
 pub use heads::{Anchor, next_heads, unexamined};
 
 /// All that candidates are joined from.

@@ -80,7 +80,10 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
     let reference = known.reference.parse::<ImageRef>().ok();
     let service_tag = service_tag(reference.as_ref(), known);
     let to = goal_state(wish, known, &service_tag);
-    let keep_tag = keep_tag(reference.as_ref(), known.running.image_id.as_ref());
+    // What runs is in no danger where nothing but another tag is given.
+    let keep_tag = (wish.action != Action::Keep)
+        .then(|| keep_tag(reference.as_ref(), known.running.image_id.as_ref()))
+        .flatten();
     let mut plan = TargetPlan {
         job: wish.job.clone(),
         target: wish.target.clone(),
@@ -211,7 +214,7 @@ fn keep_tag(reference: Option<&ImageRef>, image: Option<&ImageId>) -> Option<Str
 /// Returns the tag that holds the goal's image where nothing else on the host does.
 fn hold_tag(wish: &Wish<'_>, reference: Option<&ImageRef>, to: &ImageState) -> Option<String> {
     match wish.action {
-        Action::Rollback | Action::Pin => keep_tag(reference, to.image_id.as_ref()),
+        Action::Rollback | Action::Pin | Action::Keep => keep_tag(reference, to.image_id.as_ref()),
         Action::Pull | Action::Recreate | Action::Update | Action::Unpin => None,
     }
 }
@@ -376,7 +379,7 @@ fn plan_pin(
             Ok(None) => plan.blocked = Some("it is not pinned".to_owned()),
             Err(error) => plan.blocked = Some(error.to_string()),
         },
-        Action::Pull | Action::Recreate | Action::Update => {}
+        Action::Pull | Action::Recreate | Action::Update | Action::Keep => {}
     }
 }
 
@@ -407,6 +410,14 @@ fn argv(plan: &TargetPlan) -> Vec<Vec<String>> {
                     &plan.docker,
                     &["tag", to.digest().as_str(), &plan.service_tag],
                 ));
+            }
+        }
+        Action::Keep => {
+            if let Some(fetch) = &plan.fetch_reference {
+                list.push(words(&plan.docker, &["pull", fetch]));
+            }
+            if let (Some(to), Some(hold)) = (&plan.to.image_id, &plan.hold_tag) {
+                list.push(words(&plan.docker, &["tag", to.digest().as_str(), hold]));
             }
         }
         Action::Recreate | Action::Unpin => {}
@@ -442,6 +453,10 @@ fn undo(plan: &TargetPlan) -> String {
     let target = &plan.target;
     match plan.action {
         Action::Pull => "nothing to undo: what runs is untouched".to_owned(),
+        Action::Keep => format!(
+            "on the host: docker rmi {}",
+            plan.hold_tag.as_deref().unwrap_or("the tag")
+        ),
         Action::Pin => format!("homelab-tui unpin {target}"),
         Action::Unpin => format!("homelab-tui pin {target}"),
         Action::Recreate | Action::Update => format!(

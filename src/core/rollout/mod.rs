@@ -30,6 +30,8 @@ pub enum Action {
     Pin,
     /// Lets the service follow its tag again.
     Unpin,
+    /// Holds another image on the host by a tag of ours, so that it stays when the registry lets it go.
+    Keep,
 }
 
 impl Action {
@@ -42,6 +44,7 @@ impl Action {
             Self::Rollback => "rollback",
             Self::Pin => "pin",
             Self::Unpin => "unpin",
+            Self::Keep => "keep",
         }
     }
 }

@@ -118,7 +118,7 @@ impl TargetPlan {
         match self.action {
             Action::Recreate | Action::Update | Action::Rollback => true,
             Action::Pin => self.from.image_id != self.to.image_id,
-            Action::Pull | Action::Unpin => false,
+            Action::Pull | Action::Unpin | Action::Keep => false,
         }
     }
 }

@@ -29,6 +29,7 @@ pub fn script(plan: &TargetPlan) -> String {
             PIN_ONLY
         }),
         Action::Unpin => text.push_str(UNPIN),
+        Action::Keep => text.push_str(KEEP),
     }
     text
 }
@@ -270,6 +271,14 @@ pin_write || { pin_undo; finish halted "the pin could not be taken back; its fil
 finish succeeded "the pin is gone; the service follows its tag from the next recreation on"
 "#;
 
+const KEEP: &str = r#"if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
+step keep started
+hold
+[ "$(id_of "$HOLD_TAG")" = "$TO_ID" ] || finish halted "$HOLD_TAG does not name $TO_ID; what runs is untouched"
+step keep done
+finish succeeded "kept on the host as $HOLD_TAG"
+"#;
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
@@ -309,6 +318,7 @@ mod tests {
             Action::Rollback,
             Action::Pin,
             Action::Unpin,
+            Action::Keep,
         ] {
             let mut plan = sample(action);
             plan.target.service = "it's $(touch /tmp/x) `id`".into();

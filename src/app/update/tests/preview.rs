@@ -220,7 +220,12 @@ fn tags_are_asked_about_eight_at_a_time_and_only_while_they_are_looked_at() {
     let effects = open_tags(&mut bench);
     assert!(matches!(
         looks(&effects)[..],
-        [Look::Tags { .. }, Look::Trust { .. }, Look::Trust { .. }]
+        [
+            Look::Tags { .. },
+            Look::Trust { .. },
+            Look::Trust { .. },
+            ..
+        ]
     ));
     let names: Vec<String> = (0..2000)
         .map(|number| format!("sha-a{number:06}"))
