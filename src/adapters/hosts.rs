@@ -27,6 +27,9 @@ use super::shell::Place;
 use super::ssh::{ControlFolder, Destination, Dialled, Master, Resolved};
 use super::tailscale::road::Road;
 
+/// How long the engine may take where the way to it is in doubt.
+const RECHECK: Duration = Duration::from_secs(3);
+
 /// The way to open hosts, one per process.
 #[derive(Debug)]
 pub struct Hosts {
@@ -250,6 +253,15 @@ impl HostSession {
         match &self.place {
             Some(Place::There(master)) => Some(master.dial(host, port).await),
             _ => None,
+        }
+    }
+
+    /// Hangs up where the engine does not answer within a moment, as after this machine slept.
+    pub async fn recheck(&self) {
+        let lives = tokio::time::timeout(RECHECK, self.observer.ping()).await;
+        let lives = lives.is_ok_and(|answer| answer.is_ok());
+        if !lives {
+            self.close().await;
         }
     }
 

@@ -4,6 +4,7 @@ use crate::core::files::Recipe;
 use crate::core::history::Event;
 use crate::core::image::{ImageRef, Repository};
 use crate::core::names::{ContainerId, HostName, ProjectName, RegistryHost, ServiceKey};
+use crate::core::offer::Offer;
 use crate::core::remote::{Question, RemoteImage, Route};
 use crate::core::rollout::plan::TargetPlan;
 use crate::core::trust::Beside;
@@ -85,6 +86,12 @@ pub enum Look {
     Cease,
     /// Reads the journal of a host, or the operator's own.
     Journal { host: Option<HostName> },
+    /// Gathers hosts that could be added; none of them is contacted.
+    Offers,
+    /// Tests whether an engine answers at a host on offer.
+    Try(Offer),
+    /// Tests whether the way to a host still holds, and hangs up where it does not.
+    Recheck { host: HostName },
     /// Gathers what a plan needs and makes it; nothing is changed.
     Plan(PlanWish),
     /// Reads a source of builds and follows it.
@@ -124,4 +131,8 @@ pub enum Console {
     Remember,
     /// Appends what was seen to the operator's journal.
     Record(Vec<Event>),
+    /// Writes hosts into the configuration.
+    AddHosts(Vec<Offer>),
+    /// Begins anew, with the configuration as it is now.
+    Again,
 }

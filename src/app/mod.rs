@@ -15,6 +15,7 @@ pub mod memo;
 pub mod mode;
 pub mod model;
 pub mod msg;
+pub mod offers;
 pub mod preview;
 pub mod rows;
 pub mod screen;

@@ -12,6 +12,7 @@ use crate::core::history::Event;
 use crate::core::image::ImageRef;
 use crate::core::memory::Memory;
 use crate::core::names::{HostName, ProjectName};
+use crate::core::offer::Offer;
 use crate::core::pace::Pull;
 use crate::core::remote::{Answer, QuestionKey, RemoteImage};
 use crate::core::rollout::job::{Progress, StepState};
@@ -23,6 +24,7 @@ use crate::core::trust::Trust;
 use crate::core::watch::EngineEvent;
 
 use super::keys::Key;
+use super::offers::Ending;
 use super::preview::registry::CatalogKey;
 use super::preview::{ImageKey, RepositoryKey};
 
@@ -38,6 +40,19 @@ pub enum Msg {
         width: u16,
         height: u16,
     },
+    /// Nothing is configured yet: hosts are to be offered.
+    FirstStart,
+    /// Hosts that could be added.
+    Offered(Vec<Offer>),
+    /// A test of a host on offer ended, or waits for a person.
+    Tried {
+        address: String,
+        result: Result<String, HostFailure>,
+    },
+    /// What came of writing hosts into the configuration.
+    HostsWritten(Ending),
+    /// This machine slept: no open way can be trusted.
+    Woke,
     /// The last start's knowledge was read.
     Restored(Box<Memory>),
     /// What a host's address leads to; nothing where that is not for the tailnet to know.

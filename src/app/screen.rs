@@ -11,6 +11,7 @@ use crate::core::names::{HostName, ProjectName, RegistryHost, ServiceKey};
 
 use super::builds::BuildKey;
 use super::jobs::Dialog;
+use super::offers::TickList;
 
 /// The state of the screen; nothing of it is kept in the views.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,6 +213,8 @@ pub enum Overlay {
     Entry {
         scroll: usize,
     },
+    /// Hosts that could be added.
+    Offers(Box<TickList>),
     /// A plan that waits for a yes.
     Plan(Box<Dialog>),
 }

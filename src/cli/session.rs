@@ -2,6 +2,9 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +14,7 @@ use super::ahead::{self, Journey};
 use super::arguments::General;
 use super::exit::Exit;
 use super::output::{Failed, Output};
-use super::setup::{self, Setup};
+use super::setup::{self, Place, Setup};
 use super::themes::Themes;
 use super::{discover, doctor, history, status, tell};
 use crate::adapters::discover::{self as find, Places};
@@ -31,9 +34,10 @@ use crate::demo::driver::Driver;
 use crate::demo::{Demo, Scenario};
 use crate::runtime::checkup::Findings;
 use crate::runtime::clock::Clock;
-use crate::runtime::console::{self, Parts};
+use crate::runtime::console::{self, Left, Parts};
 use crate::runtime::headless::Headless;
 use crate::runtime::live::Live;
+use crate::runtime::wake;
 use crate::runtime::world::{DemoWorld, Hands, World};
 use crate::ui::glyphs::Glyphs;
 use crate::ui::theme::{self, Theme};
@@ -66,6 +70,11 @@ pub fn console(general: &General, paths: &Paths, output: &mut Output<'_>) -> Res
     };
     let dress = (theme, glyphs);
     let read_only = setup.settings.read_only;
+    let start = Start {
+        paths,
+        is_first: setup.file.is_none() && general.hosts.is_empty(),
+        config: Place::find(general, paths).path().map(Path::to_owned),
+    };
     let ran = match (general.demo, read_only) {
         (true, true) => in_runtime(demo::<Observing>(setup.settings, keymap, troubles, dress)),
         (true, false) => in_runtime(demo::<Operating>(setup.settings, keymap, troubles, dress)),
@@ -74,7 +83,7 @@ pub fn console(general: &General, paths: &Paths, output: &mut Output<'_>) -> Res
             keymap,
             troubles,
             dress,
-            paths,
+            start,
             None,
         )),
         (false, false) => {
@@ -85,15 +94,19 @@ pub fn console(general: &General, paths: &Paths, output: &mut Output<'_>) -> Res
                 keymap,
                 troubles,
                 dress,
-                paths,
+                start,
                 Some(operating),
             ))
         }
     };
     match ran {
-        Ok(farewell) => {
-            for line in farewell {
+        Ok(left) => {
+            for line in left.farewell {
                 output.say(line);
+            }
+            if left.again {
+                output.say(begin_anew());
+                return Ok(Exit::Broken);
             }
             Ok(Exit::Done)
         }
@@ -401,7 +414,7 @@ async fn demo<M: Mode + Hands<DemoWorld>>(
     keymap: Keymap,
     troubles: Vec<String>,
     (theme, glyphs): (Theme, Glyphs),
-) -> io::Result<Vec<String>> {
+) -> io::Result<Left> {
     let clock = Clock::start();
     let (sender, queue) = mpsc::unbounded_channel();
     let scenario = Scenario::fleet();
@@ -423,13 +436,20 @@ async fn live<M: Mode + Hands<Live>>(
     keymap: Keymap,
     troubles: Vec<String>,
     (theme, glyphs): (Theme, Glyphs),
-    paths: &Paths,
+    start: Start<'_>,
     operating: Option<mode::Operating>,
-) -> io::Result<Vec<String>> {
+) -> io::Result<Left> {
     let clock = Clock::start();
     let (sender, queue) = mpsc::unbounded_channel();
-    let world = Live::new(&settings, paths, sender.clone(), operating).finding_jobs();
+    let world = Live::new(&settings, start.paths, sender.clone(), operating)
+        .finding_jobs()
+        .configured_by(start.config);
     world.recall();
+    if start.is_first {
+        // The queue is read once the console runs.
+        let _ = sender.send(Msg::FirstStart);
+    }
+    tokio::spawn(wake::watch(sender.clone()));
     let mut model = on_screen(settings, keymap, clock, troubles);
     if world.has_tailnet() {
         model.watch_tailnet();
@@ -444,6 +464,27 @@ async fn live<M: Mode + Hands<Live>>(
         glyphs,
     })
     .await
+}
+
+/// What a console of real hosts begins with.
+struct Start<'a> {
+    paths: &'a Paths,
+    /// Whether nothing is configured yet.
+    is_first: bool,
+    /// The file that hosts may be added to.
+    config: Option<PathBuf>,
+}
+
+/// Puts a new process of the same command in the place of this one; returns only what went wrong.
+fn begin_anew() -> String {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return format!("the console cannot find itself to begin anew: {error}"),
+    };
+    let error = Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .exec();
+    format!("the console cannot begin anew: {error}")
 }
 
 /// Begins a model for a screen: times of day are the operator's own, and what is wrong with the configuration stays

@@ -47,10 +47,17 @@ pub struct Parts<W> {
     pub glyphs: Glyphs,
 }
 
+/// How a console was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// What the operator should know of what goes on elsewhere.
+    pub farewell: Vec<String>,
+    /// Whether it is to begin anew at once.
+    pub again: bool,
+}
+
 /// Runs the console until it is left.
-///
-/// Returns what the operator should know of what goes on elsewhere.
-pub async fn run<M, W>(mut parts: Parts<W>) -> io::Result<Vec<String>>
+pub async fn run<M, W>(mut parts: Parts<W>) -> io::Result<Left>
 where
     W: World,
     M: Hands<W>,
@@ -60,11 +67,14 @@ where
     // The terminal is given back before connections are closed, so that leaving feels immediate.
     drop(screen);
     parts.world.close().await;
-    outcome.map(|()| jobs::farewell(&parts.model))
+    outcome.map(|again| Left {
+        farewell: jobs::farewell(&parts.model),
+        again,
+    })
 }
 
 /// Takes message after message until one ends the program.
-async fn turn<M, W>(parts: &mut Parts<W>, screen: &mut Screen) -> io::Result<()>
+async fn turn<M, W>(parts: &mut Parts<W>, screen: &mut Screen) -> io::Result<bool>
 where
     W: World,
     M: Hands<W>,
@@ -82,7 +92,8 @@ where
     let mut reader = Task(tokio::spawn(input::read(parts.sender.clone())));
     loop {
         match after {
-            After::End => return Ok(()),
+            After::End => return Ok(false),
+            After::Again => return Ok(true),
             After::Hand(foreground) => {
                 // The program in the foreground has the keyboard to itself.
                 drop(reader);
@@ -115,7 +126,7 @@ where
         }
         let wake = update::next_wake(&parts.model);
         let Some(msg) = next(parts, wake).await else {
-            return Ok(());
+            return Ok(false);
         };
         after = step::<M, W>(parts, msg, screen)?;
         let mut burst = 0;
@@ -136,6 +147,8 @@ enum After {
     Hand(Foreground),
     /// The process is stopped until somebody continues it.
     Stop,
+    /// It ends, to begin anew.
+    Again,
     End,
 }
 
@@ -187,6 +200,8 @@ where
                     let _ = parts.sender.send(Msg::Trouble(text));
                 }
             }
+            Some(Local::Console(Console::AddHosts(offers))) => parts.world.add_hosts(offers),
+            Some(Local::Console(Console::Again)) => after = After::Again,
             Some(Local::Console(Console::Suspend)) => after = After::Stop,
             Some(Local::Foreground(foreground)) => after = After::Hand(foreground),
         }

@@ -31,6 +31,7 @@ use crate::core::host::HostSpec;
 use crate::core::memory::Memory;
 use crate::core::mode;
 use crate::core::names::HostName;
+use crate::core::offer::Offer;
 use crate::core::settings::Settings;
 
 use super::acting::Actor;
@@ -62,6 +63,7 @@ pub struct Live {
     asking: Asking,
     /// Whether jobs that run on a host are looked for.
     finds_jobs: bool,
+    config: Option<PathBuf>,
 }
 
 impl Live {
@@ -97,6 +99,7 @@ impl Live {
         };
         Self {
             finds_jobs: false,
+            config: None,
             asking: Asking::default(),
             jobs: Jobs::new(actor, queue.clone(), paths.state.clone()),
             ahead: Ahead::new(registries.clone(), shelves),
@@ -146,6 +149,29 @@ impl Live {
                 let _ = queue.send(Msg::Trouble(remark));
             }
         });
+    }
+
+    /// Names the configuration that hosts may be added to.
+    #[must_use]
+    pub fn configured_by(mut self, file: Option<PathBuf>) -> Self {
+        self.config = file;
+        self
+    }
+
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        self.settings.clone()
+    }
+
+    pub(super) fn queue(&self) -> Queue {
+        self.queue.clone()
+    }
+
+    pub(super) fn hosts(&self) -> Arc<Hosts> {
+        self.hosts.clone()
+    }
+
+    pub(super) fn config_file(&self) -> Option<PathBuf> {
+        self.config.clone()
     }
 
     /// Returns the open way to a host.
@@ -406,6 +432,13 @@ impl World for Live {
                     let _ = queue.send(Msg::Journal { host, result });
                 });
             }
+            Look::Offers => self.look_for_offers(),
+            Look::Try(offer) => self.try_offer(offer),
+            Look::Recheck { host } => {
+                if let Some(session) = self.sessions.get(&host) {
+                    tokio::spawn(async move { session.recheck().await });
+                }
+            }
             Look::Plan(wish) => self.jobs.plan(wish, model),
             Look::Builds { source } => {
                 self.builds
@@ -436,6 +469,10 @@ impl World for Live {
                 }));
             }
         }
+    }
+
+    fn add_hosts(&mut self, offers: Vec<Offer>) {
+        self.write_hosts(offers);
     }
 
     fn remember(&mut self, memory: Memory) {

@@ -13,6 +13,8 @@ pub mod headless;
 pub mod input;
 pub mod jobs;
 pub mod live;
+mod offers;
 mod sessions;
 pub mod terminal;
+pub mod wake;
 pub mod world;

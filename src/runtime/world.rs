@@ -11,6 +11,7 @@ use crate::app::model::Model;
 use crate::app::msg::{Msg, Now};
 use crate::core::history::Event;
 use crate::core::memory::Memory;
+use crate::core::offer::Offer;
 use crate::demo::Demo;
 
 /// Where messages go.
@@ -26,6 +27,8 @@ pub trait World {
 
     /// Appends what was seen to the operator's journal.
     fn record(&mut self, events: Vec<Event>);
+    /// Writes hosts into the configuration; a world without one does nothing.
+    fn add_hosts(&mut self, _: Vec<Offer>) {}
 
     /// Ends all connections, within a bounded time.
     fn close(&mut self) -> impl Future<Output = ()> + Send;

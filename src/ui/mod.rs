@@ -17,6 +17,7 @@ mod history;
 mod jobs;
 mod layers;
 mod list;
+mod offers;
 mod overlay;
 mod palette;
 mod pen;

@@ -10,7 +10,7 @@ use crate::app::screen::Overlay;
 use super::detail;
 use super::pen::Pen;
 use super::theme::{Ground, Role};
-use super::{help, palette, plan};
+use super::{help, offers, palette, plan};
 
 /// Draws the open overlay, if one is.
 pub fn draw(model: &Model, pen: &mut Pen<'_>, screen: Rect, body: Rect) {
@@ -19,6 +19,7 @@ pub fn draw(model: &Model, pen: &mut Pen<'_>, screen: Rect, body: Rect) {
         Overlay::Palette { input, chosen } => palette::draw(model, input, *chosen, pen, screen),
         Overlay::Help { scroll } => help::draw(model, *scroll, pen, body),
         Overlay::Plan(dialog) => plan::draw(model, dialog, pen, body),
+        Overlay::Offers(list) => offers::draw(list, pen, body),
         Overlay::Why { scroll } => {
             let id = rows::selected(model);
             let text = id.map(|id| explain::why(model, &id)).unwrap_or_default();

@@ -13,6 +13,7 @@ mod hosts_tcp;
 mod is_the_lab;
 mod record;
 mod registries;
+mod road;
 mod tailnet;
 mod watcher;
 mod ways;

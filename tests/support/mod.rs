@@ -32,6 +32,7 @@ pub mod host;
 pub mod http;
 pub mod image;
 pub mod lab;
+pub mod proxy;
 pub mod registry;
 pub mod tailnet;
 

@@ -2,6 +2,7 @@
 //!
 //! One bad entry takes only itself down. YAML ends here; the rest of the program knows [`Settings`] alone.
 
+pub mod append;
 mod check;
 mod convert;
 pub mod example;

@@ -11,7 +11,9 @@ use crate::core::names::{HostName, ProjectName};
 use crate::core::remote::{Answer, QuestionKey};
 use crate::core::watch::{EngineEvent, Scope};
 
+use super::super::effect::{Effect, Look};
 use super::super::judge;
+use super::super::mode::Mode;
 use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
 use super::{history, preview, schedule, tailnet};
 
@@ -85,6 +87,22 @@ pub fn connected(model: &mut Model, name: &HostName, rtt_ms: u64, could_change: 
     schedule::route_is_back(model, &name);
     history::again(model, &name);
     touch(model, index);
+}
+
+/// The machine slept: what failed before is dialled at once, and every open way has to prove itself.
+pub fn woke<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
+    let now = model.now.since_start;
+    for host in &mut model.hosts {
+        host.attempts = 0;
+        match host.link {
+            Link::Failed(_) => host.redial_due = Some(now),
+            Link::Up => {
+                let host = host.spec.name.clone();
+                effects.push(Effect::Look(Look::Recheck { host }));
+            }
+            Link::Idle | Link::Dialling(_) => {}
+        }
+    }
 }
 
 /// A dial waits for a person; the row says for what.

@@ -13,7 +13,7 @@ use super::super::mode::Mode;
 use super::super::model::{Link, Model};
 use super::super::rows::{self, Place, Rows};
 use super::super::screen::{Group, Notice, Overlay, RowId};
-use super::{acting, fleet, views};
+use super::{acting, fleet, offers, views};
 
 /// The longest text a field takes.
 const LONGEST_TEXT: usize = 200;
@@ -27,6 +27,8 @@ pub fn press<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>)
         Overlay::Palette { .. } => palette_key(model, key, effects),
         Overlay::Plan(_) if is_interrupt(key) => quit(model, effects),
         Overlay::Plan(_) => acting::dialog_key(model, key, effects),
+        Overlay::Offers(_) if is_interrupt(key) => quit(model, effects),
+        Overlay::Offers(_) => offers::key(model, key, effects),
         Overlay::None
         | Overlay::Help { .. }
         | Overlay::Why { .. }
@@ -65,6 +67,7 @@ pub fn paste(model: &mut Model, text: &str) {
         | Overlay::Why { .. }
         | Overlay::Describe { .. }
         | Overlay::Entry { .. }
+        | Overlay::Offers(_)
         | Overlay::Plan(_) => {}
     }
 }
@@ -229,6 +232,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
         Run::Fleet | Run::Layers | Run::Tags | Run::Builds | Run::Registry | Run::History => {
             views::run(model, command.run, effects)
         }
+        Run::Discover => offers::open(model, false, effects),
         Run::Pull => acting::ask(model, Action::Pull, effects),
         Run::Recreate => acting::ask(model, Action::Recreate, effects),
         Run::Update => acting::ask(model, Action::Update, effects),

@@ -9,6 +9,7 @@ mod fleet;
 mod history;
 mod keys;
 mod marks;
+mod offers;
 mod preview;
 mod schedule;
 mod tailnet;
@@ -54,6 +55,11 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         Msg::JobEnded { job, outcome, why } => acting::ended(model, &job, outcome, why),
         Msg::Builds { source, news } => builds::told(model, &source, news),
         Msg::BuildCache { reference, result } => builds::cache_told(model, reference, result),
+        Msg::FirstStart => offers::open(model, true, &mut effects),
+        Msg::Offered(found) => offers::offered(model, found),
+        Msg::Tried { address, result } => offers::tried(model, &address, result),
+        Msg::HostsWritten(ending) => offers::written(model, ending),
+        Msg::Woke => fleet::woke(model, &mut effects),
         Msg::Trouble(text) => keys::notice(model, text),
         Msg::Terminate => {
             model.ending = true;

@@ -269,6 +269,7 @@ fn changed(id: &str) -> EngineEvent {
 
 mod acting;
 mod hosts;
+mod offers;
 mod preview;
 mod registries;
 mod screen;
