@@ -4,6 +4,10 @@
 
 mod screen;
 
+use std::time::Duration;
+
+use homelab_tui::app::screen::RowId;
+use homelab_tui::core::names::ServiceKey;
 use homelab_tui::demo::Scenario;
 use homelab_tui::ui::glyphs::Glyphs;
 use insta::assert_snapshot;
@@ -92,6 +96,49 @@ fn a_notice_and_problems_of_the_configuration() {
     console.driver.model.problems =
         vec!["config.yaml:3:5: hosts[1].adress: no such key".to_owned()];
     assert_snapshot!(console.keys("e").plain());
+}
+
+/// Selects a service and opens the plan of an action on it.
+fn plan(target: &str, key: &str) -> Console {
+    let mut console = Console::fleet(110, 32);
+    let mut parts = target.split('/');
+    let mut part = || parts.next().unwrap();
+    let service = ServiceKey {
+        host: part().into(),
+        project: part().into(),
+        service: part().into(),
+    };
+    console.driver.model.screen.selected = Some(RowId::Service(service));
+    console.keys(key);
+    wait(&mut console, 3000);
+    console
+}
+
+fn wait(console: &mut Console, milliseconds: u64) {
+    let until = console.driver.now().since_start + Duration::from_millis(milliseconds);
+    console.driver.run_until(until);
+}
+
+#[test]
+fn plans_are_shown_and_a_strip_follows_the_job() {
+    let mut console = plan("pi4/mc/minecraft", "u");
+    assert_snapshot!("plan_dialog", console.styled());
+    console.keys("y");
+    wait(&mut console, 1200);
+    assert_snapshot!("job_strip", console.styled());
+    assert_snapshot!("plan_protected", plan("vps/blog/blog", "u").styled());
+    assert_snapshot!("plan_blocked", plan("vps/networking/ddns", "r").styled());
+}
+
+#[test]
+fn history_by_what_is_selected_and_as_a_whole() {
+    let mut console = plan("vps/blog/blog", "5");
+    assert_snapshot!("history_of_one", console.plain());
+    console.keys("5");
+    wait(&mut console, 1000);
+    assert_snapshot!("history_of_all", console.styled());
+    console.keys("j enter");
+    assert_snapshot!("history_entry", console.plain());
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //!
 //! The right to change hosts is needed to start anything; planning only looks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::adapters::engine::docker_argv;
 use crate::adapters::hosts::{HostSession, Hosts};
+use crate::adapters::jobs::run::NotStarted;
 use crate::adapters::jobs::{gather, run};
 use crate::adapters::journal::Journal;
 use crate::adapters::registry::Registries;
@@ -33,6 +35,13 @@ use crate::core::settings::Settings;
 
 use super::sessions::Sessions;
 
+/// How long a host is waited for that was lost while a job was being started.
+const UNHEARD: Duration = Duration::from_secs(300);
+/// How long is waited between two questions about such a job.
+const UNHEARD_PAUSE: Duration = Duration::from_secs(2);
+/// How often such a job may be missing on its host: a shell that was cut off may still be at its start.
+const ABSENT: u32 = 8;
+
 /// What somebody wants done.
 #[derive(Debug, Clone, Default)]
 pub struct Order {
@@ -52,6 +61,8 @@ pub struct Prepared {
     pub plan: TargetPlan,
     values: BTreeMap<String, Hidden>,
     outlive: Option<Vec<String>>,
+    /// The networks that its containers are on.
+    pub networks: BTreeSet<String>,
 }
 
 /// Plans and starts jobs over the open ways to hosts.
@@ -169,6 +180,11 @@ impl Actor {
             plan,
             values,
             outlive,
+            networks: dossier
+                .containers
+                .values()
+                .flat_map(|container| container.shape.networks.iter().cloned())
+                .collect(),
         })
     }
 
@@ -397,20 +413,60 @@ impl Actor {
     /// Puts a planned job on its host.
     ///
     /// # Errors
-    /// Says why it could not be started; then nothing was touched.
-    pub async fn start(&self, operating: &Operating, prepared: &Prepared) -> Result<(), String> {
-        let session = self.session(&prepared.plan.target)?;
-        let place = session
-            .place()
-            .ok_or("scripts cannot be run on this host")?;
+    /// Says why it could not be started, or that nobody knows whether it was.
+    pub async fn start(
+        &self,
+        operating: &Operating,
+        prepared: &Prepared,
+    ) -> Result<(), NotStarted> {
+        let session = self
+            .session(&prepared.plan.target)
+            .map_err(NotStarted::Refused)?;
+        let place = session.place();
+        let place = place.ok_or("scripts cannot be run on this host".to_owned());
         run::start(
             operating,
-            place,
+            place.map_err(NotStarted::Refused)?,
             &prepared.plan,
             prepared.outlive.as_deref(),
             &prepared.values,
         )
         .await
+    }
+
+    /// Finds out whether a job began of whose start nothing was heard.
+    ///
+    /// It is `redials`'s part to come back to the host; where the console does so by itself it is only waited for. A
+    /// host that stays away leaves it open: then the job is followed as if it ran, which is never wrong about it.
+    ///
+    /// # Errors
+    /// If the host was asked and the job is not there.
+    pub async fn began(&self, plan: &TargetPlan, redials: bool) -> Result<(), String> {
+        let asked_since = tokio::time::Instant::now();
+        let mut absent = 0;
+        while asked_since.elapsed() < UNHEARD {
+            let position = run::Position::default();
+            match self.news(&plan.target, &plan.job, position).await {
+                Ok(news) if news.alive || news.ended.is_some() || !news.out.is_empty() => {
+                    return Ok(());
+                }
+                Ok(_) => {
+                    absent += 1;
+                    if absent > ABSENT {
+                        return Err(
+                            "the connection was lost while it was being started, and it did not begin: nothing was touched"
+                                .to_owned(),
+                        );
+                    }
+                }
+                Err(_) if redials => {
+                    let _ = self.reopen(&plan.target.host).await;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(UNHEARD_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Reads what a job wrote since the last look.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::adapters::jobs::run::{JobState, Position};
+use crate::adapters::jobs::run::{JobState, NotStarted, Position};
 use crate::adapters::journal::Journal;
 use crate::app::jobs::PlanWish;
 use crate::app::keymap::Keymap;
@@ -100,7 +100,19 @@ impl Jobs {
             };
             // The way back is in the journal before the first change.
             own.note(&plan, None, None).await;
-            if let Err(why) = own.actor.start(&operating, &prepared).await {
+            let begun = match own.actor.start(&operating, &prepared).await {
+                Ok(()) => Ok(()),
+                Err(NotStarted::Refused(why)) => Err(why),
+                Err(NotStarted::Unheard(why)) => {
+                    let text = format!(
+                        "whether job {} began is not known yet ({why}): it is looked for once {} is back",
+                        plan.job, plan.target.host
+                    );
+                    let _ = own.queue.send(Msg::Trouble(text));
+                    own.actor.began(&plan, false).await
+                }
+            };
+            if let Err(why) = begun {
                 own.note(&plan, Some(Outcome::Refused), Some(why.clone()))
                     .await;
                 return own.ended(&plan, Outcome::Refused, why);

@@ -26,7 +26,7 @@ struct Columns {
 
 impl Columns {
     fn of(width: u16) -> Self {
-        let mut left = width.saturating_sub(2 + 12 + 9 + 11);
+        let mut left = width.saturating_sub(2 + 13 + 10 + 11);
         let mut take = |cells: u16| {
             let fits = left >= cells + 12;
             left -= if fits { cells } else { 0 };
@@ -36,9 +36,9 @@ impl Columns {
         let by = take(14);
         let target = left.min(34);
         Self {
-            at: 12,
+            at: 13,
             by,
-            action: 9,
+            action: 10,
             target,
             images,
             outcome: left - target + 11,

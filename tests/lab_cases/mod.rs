@@ -2,6 +2,7 @@
 
 mod acting;
 mod ahead;
+mod at_the_screen;
 mod builds;
 mod doctor;
 mod download;
@@ -11,6 +12,7 @@ mod hosts_files;
 mod hosts_ssh;
 mod hosts_tcp;
 mod is_the_lab;
+mod many;
 mod record;
 mod registries;
 mod road;

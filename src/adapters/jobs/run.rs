@@ -98,6 +98,15 @@ impl Found {
     }
 }
 
+/// Why a job was not started, as far as that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotStarted {
+    /// The host refused it: nothing was touched.
+    Refused(String),
+    /// The connection was lost on the way: it may run all the same.
+    Unheard(String),
+}
+
 /// Puts a job on the host and starts it.
 ///
 /// Values of variables travel in the script's own bytes on standard input and into the job's environment, nowhere else.
@@ -110,11 +119,12 @@ pub async fn start(
     plan: &TargetPlan,
     outlive: Option<&[String]>,
     values: &BTreeMap<String, Hidden>,
-) -> Result<(), String> {
-    let json = serde_json::to_string(plan).map_err(|error| error.to_string())?;
+) -> Result<(), NotStarted> {
+    let refused = |why: String| NotStarted::Refused(why);
+    let json = serde_json::to_string(plan).map_err(|error| refused(error.to_string()))?;
     let run = script::script(plan);
     if json.contains(HEREDOC) || run.contains(HEREDOC) {
-        return Err("the plan cannot be written as a script".to_owned());
+        return Err(refused("the plan cannot be written as a script".to_owned()));
     }
     let id = quote(&plan.job);
     let mut exports = String::new();
@@ -147,14 +157,12 @@ i=0; while [ ! -e "$J/pid" ] && [ ! -e "$J/rc" ] && [ $i -lt 50 ]; do sleep 0.1 
 ls -1t "$S/jobs" | tail -n +101 | while read -r old; do [ -e "$S/jobs/$old/rc" ] && rm -rf "$S/jobs/$old"; done
 exit 0"#
     );
-    let outcome = place
-        .run(&text, LIMITS)
-        .await
-        .map_err(|error| error.to_string())?;
+    let outcome = place.run(&text, LIMITS).await;
+    let outcome = outcome.map_err(|error| NotStarted::Unheard(error.to_string()))?;
     if outcome.code == 0 {
         Ok(())
     } else {
-        Err(clean_within(outcome.stderr.trim(), 300))
+        Err(refused(clean_within(outcome.stderr.trim(), 300)))
     }
 }
 

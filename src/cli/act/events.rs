@@ -39,6 +39,8 @@ pub enum Event {
 pub struct PlanLine {
     pub id: String,
     pub action: &'static str,
+    /// By which rule several projects are ordered.
+    pub order: Option<String>,
     pub targets: Vec<PlanTarget>,
 }
 
@@ -108,7 +110,7 @@ impl PlanTarget {
             taken_over: plan.taken_over.clone(),
             warnings,
             undo: plan.undo.clone(),
-            blocked: plan.blocked.clone(),
+            blocked: plan.blocked_with_way_out(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One action from the look at the fleet to the last outcome.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::super::output::{Failed, Output};
 use super::super::session;
 use super::events::{DoneTarget, Event, PlanLine, PlanTarget, Proof, StartedTarget};
 use super::{ActArguments, confirmed, exit_of, meant, show};
-use crate::adapters::jobs::run::Position;
+use crate::adapters::jobs::run::{NotStarted, Position};
 use crate::adapters::paths::Paths;
 use crate::app::model::Model;
 use crate::core::mode::Operating;
 use crate::core::names::{HostName, ServiceKey, ServiceName, Target};
 use crate::core::rollout::job::{self, Mark};
-use crate::core::rollout::order::by_dependency;
+use crate::core::rollout::order::{by_dependency, of_projects};
 use crate::core::rollout::plan::TargetPlan;
 use crate::core::rollout::{Action, Outcome};
 use crate::core::settings::Settings;
@@ -98,6 +98,7 @@ impl Journey {
                 }
             }
         }
+        let order_why = self.order(&mut prepared);
         if read_only {
             for one in &mut prepared {
                 one.plan.blocked = Some("this session is read-only".to_owned());
@@ -106,6 +107,7 @@ impl Journey {
         let plan = PlanLine {
             id: id.clone(),
             action: self.action.word(),
+            order: order_why,
             targets: prepared
                 .iter()
                 .map(|one| PlanTarget::of(&one.plan))
@@ -125,6 +127,56 @@ impl Journey {
             return self.refused(&id, &prepared, &why, output);
         };
         self.run(&id, actor, operating, &prepared, output).await
+    }
+
+    /// Puts the projects of each host into their order and says by which rule, where there are several.
+    fn order(&self, prepared: &mut [Prepared]) -> Option<String> {
+        let mut words = None;
+        let mut place = BTreeMap::new();
+        let hosts: BTreeSet<HostName> = prepared
+            .iter()
+            .map(|one| one.plan.target.host.clone())
+            .collect();
+        for host in hosts {
+            let mut projects = BTreeSet::new();
+            let mut provides: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            let mut needs = provides.clone();
+            let own = prepared.iter().filter(|one| one.plan.target.host == host);
+            for one in own {
+                let project = one.plan.target.project.to_string();
+                // Compose names the networks that a project makes after the project.
+                let (made, used): (BTreeSet<String>, BTreeSet<String>) = one
+                    .networks
+                    .iter()
+                    .cloned()
+                    .partition(|network| network.starts_with(&format!("{project}_")));
+                provides.entry(project.clone()).or_default().extend(made);
+                needs.entry(project.clone()).or_default().extend(used);
+                projects.insert(project);
+            }
+            if projects.len() < 2 {
+                continue;
+            }
+            let order = of_projects(&projects, &self.settings.order, &provides, &needs);
+            for (index, project) in order.projects.into_iter().enumerate() {
+                place.insert((host.clone(), project), index);
+            }
+            words = Some(order.why);
+        }
+        // The sort is stable: services keep the order of their dependencies, hosts their own.
+        let mut hosts: Vec<HostName> = Vec::new();
+        for one in prepared.iter() {
+            if !hosts.contains(&one.plan.target.host) {
+                hosts.push(one.plan.target.host.clone());
+            }
+        }
+        prepared.sort_by_key(|one| {
+            let target = &one.plan.target;
+            let host = hosts.iter().position(|own| *own == target.host);
+            let key = (target.host.clone(), target.project.to_string());
+            (host, place.get(&key).copied())
+        });
+        words
     }
 
     /// Says why it is not begun: no confirmation, or none that is enough.
@@ -174,12 +226,16 @@ impl Journey {
                 target: one.plan.target.to_string(),
                 job: None,
                 outcome: Outcome::Refused.word(),
-                why: one.plan.blocked.clone().unwrap_or_else(|| why.to_owned()),
+                why: one
+                    .plan
+                    .blocked_with_way_out()
+                    .unwrap_or_else(|| why.to_owned()),
                 proof: None,
             })
             .collect();
         for one in prepared {
-            let why = one.plan.blocked.as_deref().unwrap_or(why);
+            let blocked = one.plan.blocked_with_way_out();
+            let why = blocked.as_deref().unwrap_or(why);
             self.note(&one.plan, Some(Outcome::Refused), Some(why), output);
             if !self.arguments.json {
                 output.line(format_args!(
@@ -295,7 +351,13 @@ impl Journey {
                 continue;
             }
             let _ = told.send(Told::Begun(Box::new(plan.clone())));
-            if let Err(why) = actor.start(operating, one).await {
+            let begun = match actor.start(operating, one).await {
+                Ok(()) => Ok(()),
+                Err(NotStarted::Refused(why)) => Err(why),
+                // What nobody heard of may run: it is looked for before anything is said of it.
+                Err(NotStarted::Unheard(_)) => actor.began(plan, true).await,
+            };
+            if let Err(why) = begun {
                 let ended = ended(plan, Outcome::Refused, why, None);
                 let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, Outcome::Refused));
                 stopped = Some(format!("{} could not be begun", plan.target));

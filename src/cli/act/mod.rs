@@ -183,6 +183,9 @@ fn meant(model: &Model, targets: &[Target]) -> Result<Vec<ServiceKey>, String> {
 
 /// Prints the plan for people.
 fn show(plan: &PlanLine, output: &mut Output<'_>) -> Result<(), Failed> {
+    if let Some(order) = &plan.order {
+        output.line(format_args!("one after another, {order}"))?;
+    }
     for target in &plan.targets {
         let from = target.from.image_id.as_ref().map_or("-", |id| id.short());
         let to = target.to.image_id.as_ref().map_or("-", |id| id.short());

@@ -108,6 +108,16 @@ impl ImageState {
 }
 
 impl TargetPlan {
+    /// Says why it may not run, with the way out that the command line has.
+    pub fn blocked_with_way_out(&self) -> Option<String> {
+        let why = self.blocked.clone()?;
+        Some(if self.could_take.is_empty() {
+            why
+        } else {
+            format!("{why}; --take-environment takes them over from the running container")
+        })
+    }
+
     /// Tells whether both ends are the same image for this platform, however its index was published.
     pub fn same_image(&self) -> bool {
         self.from.manifest.is_some() && self.from.manifest == self.to.manifest

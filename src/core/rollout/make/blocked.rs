@@ -193,7 +193,7 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
         )
     } else {
         format!(
-            "{} were given by whoever deployed and are not on this host: {}; --take-environment takes them over from the running container",
+            "{} were given by whoever deployed and are not on this host: {}",
             names.join(", "),
             words.join(", ")
         )

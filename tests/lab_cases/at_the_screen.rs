@@ -1,0 +1,115 @@
+//! The console itself, with keys pressed in a real terminal: how long the way back takes.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::acting::{Console, behind, running};
+use crate::support::{Lab, unique};
+
+/// A terminal of tmux's own server, gone with the value.
+struct Terminal {
+    server: String,
+}
+
+impl Terminal {
+    fn open(console: &Console<'_>) -> Self {
+        let server = unique("screen");
+        let home = console.home.as_ref().unwrap();
+        let program = console.lab.console_with(&console.config, &[]);
+        let mut words = vec![format!("HOME={}", home.display())];
+        for (name, value) in program.get_envs() {
+            if let (Some(value), "DOCKER_CONFIG") = (value, name.to_str().unwrap()) {
+                words.push(format!("DOCKER_CONFIG={}", value.to_str().unwrap()));
+            }
+        }
+        words.push(program.get_program().to_str().unwrap().to_owned());
+        words.extend(
+            program
+                .get_args()
+                .map(|own| own.to_str().unwrap().to_owned()),
+        );
+        let line = format!("env {}", words.join(" "));
+        let terminal = Self { server };
+        terminal.tmux(&["new-session", "-d", "-x", "120", "-y", "40", &line]);
+        terminal
+    }
+
+    fn tmux(&self, args: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .args(["-L", &self.server, "-f", "/dev/null"])
+            .args(args)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn press(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    fn types(&self, text: &str) {
+        self.tmux(&["send-keys", "-l", text]);
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    fn waits_for(&self, what: &str) {
+        let until = Instant::now() + Duration::from_secs(40);
+        while !self.screen().contains(what) {
+            assert!(Instant::now() < until, "no {what:?} on\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+#[test]
+fn from_b_to_the_former_image() {
+    let Some(lab) = Lab::here() else { return };
+    if Command::new("tmux").arg("-V").output().is_err() {
+        eprintln!("left out: there is no tmux here");
+        return;
+    }
+    let console = Console::at_home(&lab);
+    let case = behind(&lab, "ctd28");
+    let first = running(&case.project, "web");
+    let update = console.run(&["update", &case.target, "--yes", "--json"]);
+    assert_eq!(update.outcome(), "succeeded", "{}", update.text);
+    assert_ne!(running(&case.project, "web"), first);
+
+    let terminal = Terminal::open(&console);
+    terminal.waits_for("up");
+    terminal.types("/");
+    terminal.types(&case.project.name);
+    terminal.press("Enter");
+    // Rows arrive with their hosts: the last one is the service once it is there.
+    let until = Instant::now() + Duration::from_secs(30);
+    while !terminal.screen().contains(">     web") {
+        assert!(Instant::now() < until, "{}", terminal.screen());
+        terminal.press("G");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    terminal.waits_for("files");
+    let began = Instant::now();
+    terminal.press("b");
+    terminal.waits_for("y rollback");
+    let shown = began.elapsed();
+    terminal.press("y");
+    terminal.waits_for("succeeded");
+    let whole = began.elapsed();
+    assert_eq!(running(&case.project, "web"), first);
+    eprintln!(
+        "from b to the former image: 2 keys (b, y); plan after {:.1} s, proven after {:.1} s (settle time 1 s)",
+        shown.as_secs_f64(),
+        whole.as_secs_f64()
+    );
+    terminal.press("5");
+    terminal.waits_for("rollback");
+}
