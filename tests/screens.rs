@@ -6,6 +6,7 @@ mod screen;
 
 use std::time::Duration;
 
+use homelab_tui::app::builds::Wanted;
 use homelab_tui::app::screen::RowId;
 use homelab_tui::core::names::ServiceKey;
 use homelab_tui::demo::Scenario;
@@ -150,4 +151,55 @@ fn a_session_that_can_only_look_says_so() {
         screen.lines().next().unwrap().contains("read-only"),
         "{screen}"
     );
+}
+
+/// Opens the demo's fleet while one of its builds runs.
+fn with_builds(width: u16, height: u16) -> Console {
+    let mut console = Console::of(&Scenario::fleet(), width, height);
+    console.driver.model.builds.wanted = Wanted::Everything;
+    console.driver.run_until(Duration::from_secs(20));
+    console
+}
+
+#[test]
+fn builds_by_what_they_make() {
+    assert_snapshot!(with_builds(160, 45).keys("4 j").styled());
+    assert_snapshot!(with_builds(80, 24).keys("4").plain());
+    assert_snapshot!(with_builds(40, 15).keys("4").plain());
+    let mut console = with_builds(110, 24).looks("console", Glyphs::CONSOLE);
+    assert_snapshot!(console.keys("4").plain());
+}
+
+#[test]
+fn a_build_opened_tells_what_each_step_cost_and_what_changed() {
+    assert_snapshot!(with_builds(110, 40).keys("4 enter").plain());
+    assert_snapshot!(with_builds(110, 40).keys("4 j j j enter").styled());
+    assert_snapshot!(with_builds(80, 24).keys("4 j j enter").plain());
+    assert_snapshot!(with_builds(40, 15).keys("4 enter j j").plain());
+}
+
+#[test]
+fn a_running_build_counts_up() {
+    let mut console = with_builds(110, 24);
+    console.keys("4");
+    let steps = |console: &Console| {
+        let screen = console.plain();
+        let line = screen
+            .lines()
+            .find(|line| line.contains("running"))
+            .unwrap()
+            .to_owned();
+        line[line.find("step ").unwrap()..]
+            .split_whitespace()
+            .nth(1)
+            .unwrap()
+            .to_owned()
+    };
+    let before = steps(&console);
+    console.driver.run_for(Duration::from_secs(25));
+    let after = steps(&console);
+    assert!(before < after, "{before} {after}");
+    // Once it has ended, its hits are told.
+    console.driver.run_for(Duration::from_secs(60));
+    assert!(!console.plain().contains("running"), "{}", console.plain());
 }

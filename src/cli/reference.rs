@@ -72,7 +72,9 @@ fn rows(out: &mut String, command: &clap::Command, above: &str) {
             continue;
         }
         let path = format!("{above}{}", inner.get_name());
-        if inner.has_subcommands() {
+        let within = inner.has_subcommands();
+        // A command that also does something by itself has a row of its own.
+        if within && inner.is_subcommand_required_set() {
             rows(out, inner, &format!("{path} "));
             continue;
         }
@@ -87,12 +89,18 @@ fn rows(out: &mut String, command: &clap::Command, above: &str) {
                 ),
             })
             .collect();
-        let line = [vec![path], own].concat().join(" ").replace('|', "\\|");
+        let line = [vec![path.clone()], own]
+            .concat()
+            .join(" ")
+            .replace('|', "\\|");
         let about = inner
             .get_about()
             .map(ToString::to_string)
             .unwrap_or_default();
         let _ = writeln!(out, "| `{line}` | {about} |");
+        if within {
+            rows(out, inner, &format!("{path} "));
+        }
     }
 }
 

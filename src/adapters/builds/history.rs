@@ -23,7 +23,7 @@ use super::watch::Watch;
 use super::{LAST, Site, unreadable};
 
 /// How often the list is compared while somebody looks; each time costs the host a tenth of a second of one core.
-const CLOSELY: &str = "0.5";
+const CLOSELY: &str = "0.3";
 /// How many running builds are followed at once: a connection has only so many channels.
 const AT_ONCE: usize = 3;
 /// The largest events of one build that are replayed.
@@ -214,8 +214,9 @@ impl History {
     ) -> Result<(), SourceFailure> {
         let docker = join(&site.docker);
         let reference = quote(own.short());
+        // buildx writes events to its standard error.
         let script = format!(
-            "{PREPARE}\n{docker} buildx history inspect --format json {reference}; echo; echo {NEXT}\n{docker} buildx history logs --progress rawjson {reference}"
+            "{PREPARE}\n{docker} buildx history inspect --format json {reference}; echo; echo {NEXT}\n{docker} buildx history logs --progress rawjson {reference} 2>&1"
         );
         let outcome = match site.place.run(&script, REPLAY).await {
             Ok(outcome) => outcome,
@@ -329,7 +330,7 @@ impl Listed {
 /// Follows the events of a build until it ends.
 async fn follow_running(mut log: Collector, reference: String, site: Site, source: BuildSource) {
     let script = format!(
-        "{PREPARE}; exec {} buildx history logs --progress rawjson {}",
+        "{PREPARE}; exec {} buildx history logs --progress rawjson {} 2>&1",
         join(&site.docker),
         quote(&reference)
     );
@@ -447,7 +448,7 @@ mod tests {
     async fn a_finished_build_is_replayed_with_what_the_builder_knows() {
         let folder = Scratch::create();
         let script = format!(
-            "case \"$3\" in ls) cat <<'E'\n{LIST}\nE\n;; inspect) cat <<'E'\n{FACTS}\nE\n;; logs) cat <<'E'\n{EVENTS}\nE\n;; esac"
+            "case \"$3\" in ls) cat <<'E'\n{LIST}\nE\n;; inspect) cat <<'E'\n{FACTS}\nE\n;; logs) cat >&2 <<'E'\n{EVENTS}\nE\n;; esac"
         );
         let (news, _) = told(stand_in(&folder, &script)).await;
         let BuildNews::Found(found) = &news[0] else {

@@ -53,7 +53,9 @@ pub fn opened(model: &Model, key: &BuildKey) -> Option<Opened> {
         if let Some(cause) = cause::cause(record, trend) {
             facts.push(("why", cause.words, Tone::Attention));
         }
-        if let Some(cold) = trend.cold_before(record)
+        // What runs has not taken its time yet.
+        if !record.is_running()
+            && let Some(cold) = trend.cold_before(record)
             && let (Some(cold_seconds), Some(own)) = (cold.build.seconds, build.seconds)
         {
             let text = format!(

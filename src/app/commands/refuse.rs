@@ -14,6 +14,9 @@ pub(super) fn never(_: &Model) -> Option<String> {
 }
 
 pub(super) fn needs_row(model: &Model) -> Option<String> {
+    if shows_builds(model) {
+        return Some("a build says why when it is opened".to_owned());
+    }
     rows::selected(model)
         .is_none()
         .then(|| "nothing is selected".to_owned())
