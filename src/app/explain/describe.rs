@@ -138,6 +138,15 @@ fn files(service: &ServiceView, out: &mut Explanation) {
     if let Some(hash) = &compose.config_hash {
         out.add("config of", hash);
     }
+    if let Some(pin) = &service.pinned {
+        out.toned("pinned", pin.words(), Tone::Accent);
+        if let Some(follows) = &pin.follows {
+            out.add("", format!("judged against {follows}, which it followed"));
+        }
+        if let Some(why) = &pin.undone {
+            out.toned("", format!("undone: {why}"), Tone::Danger);
+        }
+    }
 }
 
 fn container_more(
