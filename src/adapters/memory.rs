@@ -295,6 +295,7 @@ mod tests {
             observation,
         };
         Memory {
+            counted: Vec::new(),
             hosts: vec![host],
             remotes: vec![(key, remote)],
             files: vec![("vps".into(), "blog".into(), recipe, rendered)],

@@ -349,6 +349,7 @@ impl Model {
                     })
                 })
                 .collect(),
+            counted: self.preview.counts(),
             remotes: self
                 .remotes
                 .iter()

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::digest::{ImageId, TopDigest};
 use super::engine::Observation;
 use super::files::{Recipe, Rendered};
 use super::history::Seen;
+use super::image::Repository;
 use super::names::{HostName, ProjectName, ServiceKey};
-use super::remote::{QuestionKey, Remote};
+use super::remote::{QuestionKey, Remote, Route};
 
 /// The last good facts of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,7 +22,23 @@ pub struct Memory {
     /// What each service was last seen to run.
     #[serde(default)]
     pub seen: Vec<(ServiceKey, Seen)>,
+    /// How many builds lie between two images of a repository, where that was counted.
+    #[serde(default)]
+    pub counted: Vec<Counted>,
 }
+
+/// How many builds lie between what ran and what a tag named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    pub route: Route,
+    pub repository: Repository,
+    pub running: ImageId,
+    pub named: TopDigest,
+    pub builds: u64,
+}
+
+/// How many counts are kept.
+const COUNTS: usize = 500;
 
 /// What a host looked like when it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +72,10 @@ impl Memory {
         let seen: BTreeSet<ServiceKey> = self.seen.iter().map(|(key, _)| key.clone()).collect();
         let unseen = |(key, own): &(ServiceKey, Seen)| !seen.contains(key) && own.at >= since;
         self.seen.extend(older.seen.into_iter().filter(unseen));
+        let fresh = |own: &Counted| !self.counted.contains(own);
+        let older_counts: Vec<Counted> = older.counted.into_iter().filter(fresh).collect();
+        let room = COUNTS.saturating_sub(self.counted.len());
+        self.counted.extend(older_counts.into_iter().take(room));
         let asked: BTreeSet<QuestionKey> =
             self.remotes.iter().map(|(key, _)| key.clone()).collect();
         let young = |remote: &Remote| {

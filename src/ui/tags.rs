@@ -332,6 +332,17 @@ fn selected_lines(
     second.extend(candidate.digest.as_ref().map(ToString::to_string));
     second.extend(candidate.source.clone());
     let mut lines = vec![(first.join(" · "), sizes), (second.join("  "), Role::Quiet)];
+    if !view.caches.is_empty() {
+        let list = view.caches.iter();
+        let words: Vec<String> = list
+            .map(|(tag, facts)| {
+                let old = facts.as_ref().and_then(|facts| facts.created);
+                let old = old.map_or_else(|| "age unknown".to_owned(), |at| age(now, at));
+                format!("{tag} {old}")
+            })
+            .collect();
+        lines.push((format!("caches: {}", words.join(" · ")), Role::Quiet));
+    }
     // The line is there before its text, so that nothing jumps.
     lines.push((trust.map_or_else(String::new, Trust::words), Role::Quiet));
     for contradiction in trust.iter().flat_map(|trust| &trust.contradictions) {

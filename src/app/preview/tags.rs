@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use crate::app::judge::ServiceView;
 use crate::app::model::Model;
 use crate::app::screen::Chosen;
+use crate::core::builds::cache::CacheFacts;
 use crate::core::candidates::{Anchor, Candidate, Retention, Sources, behind_by, candidates};
-use crate::core::image::Repository;
+use crate::core::image::{ImageRef, Pointer, Repository};
 use crate::core::layers::Holdings;
 use crate::core::names::ServiceKey;
 use crate::core::tag_family::{Family, families};
@@ -20,6 +21,8 @@ pub struct TagsView {
     pub repository: Repository,
     pub candidates: Vec<Candidate>,
     pub builds_behind: Option<u64>,
+    /// Caches of builds among the tags, with what is known of each.
+    pub caches: Vec<(Box<str>, Option<CacheFacts>)>,
     pub tally: Tally,
     /// When the list of tags was read.
     pub listed_at: Option<Timestamp>,
@@ -115,6 +118,7 @@ pub fn view(model: &Model, key: &ServiceKey) -> Option<TagsView> {
     Some(TagsView {
         service: key.clone(),
         builds_behind: followed.and_then(|tag| behind_by(&candidates, tag)),
+        caches: caches(model, &repository_key, repository),
         tally: tally(repository, &candidates),
         candidates,
         listed_at: repository.list.as_ref().map(|list| list.at),
@@ -126,6 +130,38 @@ pub fn view(model: &Model, key: &ServiceKey) -> Option<TagsView> {
             .map(|(_, failure)| failure.to_string()),
         repository: repository_key.1,
     })
+}
+
+/// How many caches of one repository are looked at.
+const MOST_CACHES: usize = 3;
+
+/// Returns references to the caches of builds among a repository's tags.
+pub fn cache_references(place: &RepositoryKey, repository: &RepositoryModel) -> Vec<ImageRef> {
+    let list = repository.list.iter().flat_map(|list| &list.tags);
+    let told = families(list.map(|tag| &**tag));
+    told.into_iter()
+        .filter(|(_, family)| matches!(family, Family::Cache))
+        .take(MOST_CACHES)
+        .map(|(tag, _)| ImageRef {
+            repository: place.1.clone(),
+            pointer: Pointer::Tag(tag.into()),
+        })
+        .collect()
+}
+
+fn caches(
+    model: &Model,
+    place: &RepositoryKey,
+    repository: &RepositoryModel,
+) -> Vec<(Box<str>, Option<CacheFacts>)> {
+    let facts = |reference: &ImageRef| {
+        let known = model.builds.caches.get(reference)?;
+        known.answer.as_ref()?.as_ref().ok().copied()
+    };
+    cache_references(place, repository)
+        .into_iter()
+        .filter_map(|reference| Some((reference.tag()?.into(), facts(&reference))))
+        .collect()
 }
 
 /// Joins all that is known to candidates.

@@ -152,6 +152,7 @@ pub fn cache_told(
     };
     model.builds.caches.insert(reference, cache);
     model.dirty = true;
+    super::preview::mark_view(model);
 }
 
 /// Returns when a source is due that waits.

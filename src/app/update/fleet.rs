@@ -34,6 +34,7 @@ pub fn restore(model: &mut Model, memory: Memory) {
             }
         }
     }
+    model.preview.recall(memory.counted);
     for (key, remote) in memory.remotes {
         model
             .remotes

@@ -5,12 +5,13 @@ use crate::core::names::{HostName, ServiceKey};
 use crate::core::pace::Pull;
 use crate::core::trust::{Beside, Trust};
 
+use super::super::builds::CacheModel;
 use super::super::commands;
 use super::super::effect::{Effect, Look};
 use super::super::mode::Mode;
 use super::super::model::{Link, Model};
 use super::super::preview::trust::Marks;
-use super::super::preview::{ImageKey, RepositoryKey, layers};
+use super::super::preview::{ImageKey, RepositoryKey, layers, tags};
 use super::super::screen::View;
 use super::preview::{mark_view, want_image};
 
@@ -22,6 +23,32 @@ pub fn trusted(model: &mut Model, key: ImageKey, trust: Box<Trust>) {
     model.preview.marks.insert(key, Marks::Known(trust));
     model.dirty = true;
     mark_view(model);
+}
+
+/// Asks once how old the caches among a repository's tags are.
+pub(super) fn want_caches<M: Mode>(
+    model: &mut Model,
+    place: &RepositoryKey,
+    effects: &mut Vec<Effect<M>>,
+) {
+    let Some(repository) = model.preview.repositories.get(place) else {
+        return;
+    };
+    if !repository.fresh {
+        return;
+    }
+    for reference in tags::cache_references(place, repository) {
+        if model.builds.caches.contains_key(&reference) {
+            continue;
+        }
+        let asked = CacheModel {
+            asked: model.now.wall,
+            answer: None,
+        };
+        model.builds.caches.insert(reference.clone(), asked);
+        let route = place.0.clone();
+        effects.push(Effect::Look(Look::BuildCache { route, reference }));
+    }
 }
 
 /// A host told what it fetched before.

@@ -390,6 +390,8 @@ fn want_tags<M: Mode>(
         return;
     }
     repository.answers = 0;
+    marks::want_caches(model, &place, effects);
+    let repository = model.preview.repositories.entry(place.clone()).or_default();
     let repository = repository.clone();
     let Some(list) = tags::joined(model, &service, &repository) else {
         return;

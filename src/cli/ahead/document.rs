@@ -148,6 +148,15 @@ pub struct Tags<'a> {
     schema: u32,
     target: String,
     candidates: Vec<Way<'a>>,
+    /// Caches of builds among the tags.
+    caches: Vec<Cache<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cache<'a> {
+    tag: &'a str,
+    created: Option<Timestamp>,
+    bytes: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -185,6 +194,15 @@ impl<'a> Tags<'a> {
         Self {
             schema: 1,
             target: view.service.to_string(),
+            caches: view
+                .caches
+                .iter()
+                .map(|(tag, facts)| Cache {
+                    tag,
+                    created: facts.and_then(|facts| facts.created),
+                    bytes: facts.map(|facts| facts.bytes),
+                })
+                .collect(),
             candidates: all
                 .enumerate()
                 .map(|(place, own)| Way {

@@ -139,7 +139,10 @@ fn ways_back_have_the_fields_of_schema_1() {
     let (exit, out, err) = travel(Journey::tags(target("vps/blog/blog")), true).unwrap();
     assert_eq!((exit, err.as_str()), (Exit::Done, ""));
     let document: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(keys(&document), ["schema", "target", "candidates"]);
+    assert_eq!(
+        keys(&document),
+        ["schema", "target", "candidates", "caches"]
+    );
     let candidates = document["candidates"].as_array().unwrap();
     for field in [
         "reference",

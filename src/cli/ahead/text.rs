@@ -6,6 +6,7 @@ use crate::app::preview::layers::{Elsewhere, LayersState, LayersView};
 use crate::app::preview::tags::TagsView;
 use crate::cli::table::Table;
 use crate::core::age::{age, bytes, change, count, duration};
+use crate::core::builds::cache::CacheFacts;
 use crate::core::candidates::{Candidate, LARGE, difference, trend};
 use crate::core::layers::{PartState, Prediction};
 use crate::core::text::{clean, clean_within};
@@ -124,6 +125,13 @@ pub fn tags(view: &TagsView, now: Timestamp) -> String {
     let mut out = clean(head.trim_end()).into_owned();
     out.push('\n');
     out.push_str(&table.render());
+    for (tag, facts) in &view.caches {
+        out.push_str(&format!(
+            "cache {}: {}\n",
+            clean(tag),
+            cache(facts.as_ref(), now)
+        ));
+    }
     if let Some(trend) = trend(&view.candidates) {
         let grown = difference(trend.oldest, trend.newest);
         out.push_str(&format!(
@@ -145,6 +153,18 @@ pub fn tags(view: &TagsView, now: Timestamp) -> String {
         out.push_str(&format!("behind by {}\n", count(builds, "build")));
     }
     out
+}
+
+/// Says how old a cache of builds is and how much it fills.
+fn cache(facts: Option<&CacheFacts>, now: Timestamp) -> String {
+    let Some(facts) = facts else {
+        return "not known".to_owned();
+    };
+    let size = bytes(facts.bytes);
+    match facts.created.map(|at| age(now, at)) {
+        Some(old) => format!("{size}, newest layer {old} old"),
+        None => format!("{size}, of unknown age"),
+    }
 }
 
 fn row(candidate: &Candidate, now: Timestamp) -> [String; 8] {

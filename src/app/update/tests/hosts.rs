@@ -243,6 +243,7 @@ fn what_is_remembered_is_shown_aged_before_any_host_answers() {
         observation: observed.clone(),
     };
     let memory = Memory {
+        counted: Vec::new(),
         hosts: vec![remembered("a"), remembered("b"), remembered("never")],
         remotes: vec![(
             key,
