@@ -386,11 +386,11 @@ impl Demo {
                 let pause = running.every.map_or(Duration::ZERO, |every| every.0 * turn);
                 let begins = running.at.0 + pause;
                 let began = Moment::after(begins).on_the_clock(self.started_at);
-                for (after, record) in entry.running(running, turn, began) {
-                    told.push(tell(
-                        begins.max(READING) + after,
-                        BuildNews::Found(vec![record]),
-                    ));
+                let moments = entry.running(running, turn, began);
+                for (place, (after, record)) in (0..).zip(moments) {
+                    // What happens in one second still happens one after the other.
+                    let after = begins.max(READING) + after + Duration::from_millis(place);
+                    told.push(tell(after, BuildNews::Found(vec![record])));
                 }
             }
         }

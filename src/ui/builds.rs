@@ -275,7 +275,10 @@ impl Columns {
     /// The rate of the last build that ended; of a running one how far it is.
     fn hits(&self, row: &Row, pen: &mut Pen<'_>, (x, y): (u16, u16)) {
         if let Some(running) = &row.running {
-            let text = format!("step {}/{}", running.done, running.total);
+            let text = match running.total {
+                0 => "begins".to_owned(),
+                total => format!("step {}/{total}", running.done),
+            };
             pen.put(x, y, HIT - 1, &text, Role::Accent);
             return;
         }

@@ -268,6 +268,7 @@ fn changed(id: &str) -> EngineEvent {
 }
 
 mod acting;
+mod builds;
 mod hosts;
 mod offers;
 mod preview;
