@@ -17,6 +17,7 @@ use crate::app::jobs::running_image;
 use crate::app::judge::ServiceView;
 use crate::app::model::{HostModel, Model};
 use crate::app::preview::layers;
+use crate::app::preview::registry::newest_tags;
 use crate::core::digest::{ImageId, TopDigest};
 use crate::core::engine::{ImageFacts, Observation};
 use crate::core::history::{self, Entry, Event};
@@ -34,6 +35,10 @@ use crate::core::rollout::plan::TargetPlan;
 use crate::core::settings::Settings;
 
 use super::sessions::Sessions;
+
+/// How many of the newest images are read for a revision that only a label carries; Docker Hub counts each.
+const LABELS: usize = 40;
+const LABELS_ON_HUB: usize = 8;
 
 /// How long a host is waited for that was lost while a job was being started.
 const UNHEARD: Duration = Duration::from_secs(300);
@@ -353,10 +358,10 @@ impl Actor {
             .map(|(tag, _)| *tag)
             .collect();
         match found.as_slice() {
-            [] => Asked::Nowhere(format!(
-                "neither the host nor {} has anything called {wanted}",
-                reference.repository.familiar()
-            )),
+            [] => {
+                let tags: Vec<Box<str>> = names.iter().map(|tag| (*tag).into()).collect();
+                self.of_label(question, observation, wanted, &tags).await
+            }
             [one] => {
                 let tagged = reference.with_tag(one);
                 let top = match self.registries.top(&question.route, &tagged).await {
@@ -380,6 +385,58 @@ impl Actor {
             many => Asked::Nowhere(format!(
                 "{wanted} means {}; give more of it",
                 many.join(", ")
+            )),
+        }
+    }
+
+    /// Finds the one image whose label begins with a revision that no tag carries, among the newest.
+    async fn of_label(
+        &self,
+        question: &QuestionKey,
+        observation: &Observation,
+        wanted: &str,
+        tags: &[Box<str>],
+    ) -> Asked {
+        let reference = &question.reference;
+        let hexadecimal = wanted.len() >= 4 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let looked_at = match (hexadecimal, reference.repository.on_docker_hub()) {
+            (false, _) => 0,
+            (true, true) => LABELS_ON_HUB,
+            (true, false) => LABELS,
+        };
+        let reads = newest_tags(tags, looked_at)
+            .into_iter()
+            .map(|tag| async move {
+                let tagged = reference.with_tag(&tag);
+                let top = self.registries.top(&question.route, &tagged).await.ok()?;
+                let (route, platform) = (&question.route, &question.platform);
+                let image = self
+                    .registries
+                    .image(route, &reference.repository, &top, platform);
+                image.await.ok()
+            });
+        let mut found: BTreeMap<TopDigest, RemoteImage> = BTreeMap::new();
+        for image in futures_util::future::join_all(reads)
+            .await
+            .into_iter()
+            .flatten()
+        {
+            let label = image.revision.as_deref().unwrap_or_default();
+            if label.starts_with(&wanted.to_ascii_lowercase()) {
+                found.insert(image.top.clone(), image);
+            }
+        }
+        match found.len() {
+            0 => Asked::Nowhere(format!(
+                "neither the host nor {} has anything called {wanted}",
+                reference.repository.familiar()
+            )),
+            1 => found.into_values().next().map_or_else(
+                || Asked::Nowhere("its image is gone".to_owned()),
+                |image| self.nearest(observation, image),
+            ),
+            many => Asked::Nowhere(format!(
+                "{many} images are labelled with {wanted}; name one by its digest"
             )),
         }
     }
