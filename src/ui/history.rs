@@ -28,11 +28,12 @@ impl Columns {
     fn of(width: u16) -> Self {
         let mut left = width.saturating_sub(2 + 13 + 10 + 11);
         let mut take = |cells: u16| {
-            let fits = left >= cells + 12;
+            // Targets are what one looks for: they keep their room.
+            let fits = left >= cells + 24;
             left -= if fits { cells } else { 0 };
             fits.then_some(cells)
         };
-        let images = take(28);
+        let images = take(29);
         let by = take(14);
         let target = left.min(34);
         Self {

@@ -51,7 +51,12 @@ fn past(model: &Model, entry: &Entry) -> Explanation {
         page.add("job", job);
         let took = event.at.duration_since(entry.began);
         if event.outcome.is_some() && took.is_positive() {
-            page.add("took", age::span(took));
+            let seconds = took.as_secs();
+            let text = match seconds {
+                0..120 => format!("{seconds} s"),
+                _ => age::span(took),
+            };
+            page.add("took", text);
         }
     }
     if entry.times > 1 {
