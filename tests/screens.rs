@@ -203,3 +203,49 @@ fn a_running_build_counts_up() {
     console.driver.run_for(Duration::from_secs(60));
     assert!(!console.plain().contains("running"), "{}", console.plain());
 }
+
+#[test]
+fn the_wall_says_what_needs_a_human_from_afar() {
+    let mut console = Console::fleet(100, 30).looks("console", Glyphs::CONSOLE);
+    assert_snapshot!(console.keys("0").styled());
+    assert_snapshot!(Console::fleet(240, 67).keys("0").plain());
+    assert_snapshot!(Console::fleet(40, 15).keys("0").plain());
+    let calm = r#"
+images:
+  homemade:
+    made_here: true
+    layers: [{by: "COPY . /app", size: 5MB}]
+    builds: [{id: "x", built: 2h ago}]
+    tags: {latest: "x"}
+hosts:
+  - name: graph
+    address: ssh://a
+    engine: {version: "28.5.2", api: "1.51", store: graph, platform: linux/amd64}
+    projects:
+      app:
+        services:
+          plain: {image: "homemade", builds: true, expect: local}
+"#;
+    let mut calm = Console::of(&Scenario::parse(calm).unwrap(), 100, 30);
+    calm.driver.settle(std::time::Duration::from_secs(30));
+    assert_snapshot!(calm.keys("0").plain());
+}
+
+#[test]
+fn the_wall_is_drawn_anew_only_when_a_fact_changes() {
+    let mut console = Console::fleet(100, 30);
+    console.keys("0");
+    let before = console.plain();
+    // Minutes pass, pages do not turn, and no cell changes.
+    console
+        .driver
+        .run_for(std::time::Duration::from_secs(9 * 60));
+    let after = console.plain();
+    let lines = |text: &str| -> Vec<String> {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        // When a registry was asked last is a fact that does change.
+        lines.retain(|line| !line.contains("registries asked") && !line.contains("is away"));
+        lines
+    };
+    assert_eq!(lines(&before), lines(&after));
+}

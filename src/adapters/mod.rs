@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod discover;
 pub mod engine;
 pub mod files;
+pub mod gate;
 pub mod github_token;
 pub mod hosts;
 pub mod jobs;

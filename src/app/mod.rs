@@ -21,3 +21,4 @@ pub mod rows;
 pub mod screen;
 pub mod tailnet;
 pub mod update;
+pub mod wall;

@@ -27,7 +27,7 @@ use super::memo::Memo;
 use super::msg::Now;
 use super::preview::Preview;
 use super::rows::{Rows, RowsKey};
-use super::screen::Screen;
+use super::screen::{Screen, View};
 use super::tailnet::{TailnetModel, TailnetPlace};
 
 /// The whole state.
@@ -207,6 +207,7 @@ impl Model {
             .iter()
             .map(|host| HostView::empty(host.spec.name.clone()))
             .collect();
+        let wall = settings.wall;
         Self {
             read_only: settings.read_only,
             builds: Builds::new(&settings),
@@ -224,7 +225,14 @@ impl Model {
             tailnet: TailnetModel::default(),
             jobs: Vec::new(),
             asked: 0,
-            screen: Screen::default(),
+            screen: Screen {
+                home: wall,
+                view: match wall {
+                    true => View::Wall { page: 0 },
+                    false => View::Fleet,
+                },
+                ..Screen::default()
+            },
             keymap,
             problems: Vec::new(),
             zone: TimeZone::UTC,

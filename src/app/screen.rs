@@ -1,6 +1,7 @@
 //! What the operator looks at: selection, grouping, filter, open overlay.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -31,6 +32,12 @@ pub struct Screen {
     pub view: View,
     pub overlay: Overlay,
     pub notice: Option<Notice>,
+    /// Whether the console returns to the wall by itself.
+    pub home: bool,
+    /// When the last key was pressed.
+    pub key_at: Duration,
+    /// When the wall's page was last turned.
+    pub turned_at: Duration,
 }
 
 impl Default for Screen {
@@ -48,6 +55,9 @@ impl Default for Screen {
             view: View::Fleet,
             overlay: Overlay::None,
             notice: None,
+            home: false,
+            key_at: Duration::ZERO,
+            turned_at: Duration::ZERO,
         }
     }
 }
@@ -164,6 +174,8 @@ pub enum View {
     },
     /// One build with its steps.
     Build { build: BuildKey, scroll: usize },
+    /// What needs a human, for a screen that nobody touches.
+    Wall { page: usize },
 }
 
 /// A candidate by what names it, so that it stays selected while its facts arrive.
@@ -182,7 +194,8 @@ impl View {
             | Self::Registry { .. }
             | Self::Builds { .. }
             | Self::Build { .. }
-            | Self::History { .. } => None,
+            | Self::History { .. }
+            | Self::Wall { .. } => None,
             Self::Layers { service, .. } | Self::Tags { service, .. } => Some(service),
         }
     }

@@ -51,6 +51,10 @@ pub struct General {
     #[arg(long, global = true)]
     pub demo: bool,
 
+    /// Begin with the view for a screen on the wall, and return to it a minute after the last key
+    #[arg(long, global = true)]
+    pub wall: bool,
+
     /// Draw in these colours; `homelab-tui themes` lists them
     #[arg(long, value_name = "NAME", global = true)]
     pub theme: Option<String>,
@@ -210,6 +214,15 @@ pub enum Command {
     Config(ConfigCommand),
     /// Show cache statistics of the configured sources of builds
     Builds(BuildsArguments),
+    /// Stand before this machine's engine as a forced command of ssh: who comes can look and change nothing
+    #[command(args_conflicts_with_subcommands = true)]
+    Gate {
+        /// The engine's socket, where it is not DOCKER_HOST's or the usual one
+        #[arg(long, value_name = "PATH")]
+        socket: Option<PathBuf>,
+        #[command(subcommand)]
+        command: Option<GateCommand>,
+    },
     /// List the themes
     Themes,
     /// List the console's keys and commands
@@ -248,6 +261,19 @@ pub struct BuildsArguments {
 
     #[command(subcommand)]
     pub command: Option<BuildsCommand>,
+}
+
+/// What can be done about gates.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum GateCommand {
+    /// Print what to put where so that a key can only look; changes nothing
+    Install {
+        /// A host of the configuration, or ssh://USER@HOST
+        host: String,
+        /// The public key that will be let in
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
 }
 
 /// What can be done with build logs.

@@ -106,7 +106,8 @@ fn commands(roff: &mut Roff, command: &mut clap::Command, above: &str) {
             continue;
         };
         let path = format!("{above}{name}");
-        if inner.has_subcommands() {
+        // Some commands do something by themselves, too.
+        if inner.has_subcommands() && inner.is_subcommand_required_set() {
             commands(roff, inner, &format!("{path} "));
             continue;
         }
@@ -122,7 +123,7 @@ fn commands(roff: &mut Roff, command: &mut clap::Command, above: &str) {
             .collect();
         let line: Vec<_> = own.iter().map(|(name, _)| name.as_str()).collect();
         roff.control("TP", []);
-        roff.text([bold(path), roman(" "), roman(line.join(" "))]);
+        roff.text([bold(path.clone()), roman(" "), roman(line.join(" "))]);
         let about = inner
             .get_about()
             .map(ToString::to_string)
@@ -134,6 +135,9 @@ fn commands(roff: &mut Roff, command: &mut clap::Command, above: &str) {
             roff.text([bold(name)]);
             roff.text([roman(help.unwrap_or_default()), roman(".")]);
             roff.control("RE", []);
+        }
+        if inner.has_subcommands() {
+            commands(roff, inner, &format!("{path} "));
         }
     }
 }

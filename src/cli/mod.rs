@@ -8,6 +8,7 @@ mod config;
 mod discover;
 pub mod doctor;
 pub mod exit;
+mod gate;
 mod history;
 mod jobs;
 pub mod keys;
@@ -107,6 +108,9 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
             session::doctor(general, &paths, host.as_deref(), *json, output)
         }
         Command::Discover { json } => session::discover(general, &paths, *json, output),
+        Command::Gate { socket, command } => {
+            gate::run(socket.as_deref(), command.as_ref(), general, &paths, output)
+        }
         Command::Themes => themes::run(&Themes::find(&paths), output),
         Command::Config(command) => config::run(*command, general, &paths, output),
         Command::Pull(arguments) => {

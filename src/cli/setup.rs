@@ -99,6 +99,7 @@ pub fn setup(general: &General, paths: &Paths) -> Result<Setup, Unreadable> {
 /// Lets the flags have the last word on settings.
 pub fn flags(settings: &mut Settings, general: &General) {
     settings.read_only |= general.read_only;
+    settings.wall |= general.wall;
     if let Some(theme) = &general.theme {
         settings.theme.clone_from(theme);
     }

@@ -13,6 +13,7 @@ pub mod environment;
 pub mod failure;
 pub mod files;
 pub mod former_run;
+pub mod gate;
 pub mod history;
 pub mod host;
 pub mod image;

@@ -25,6 +25,8 @@ pub struct Settings {
     /// Keys by command, as written.
     pub keys: BTreeMap<String, Vec<String>>,
     pub read_only: bool,
+    /// Whether the console begins with the wall and returns to it by itself.
+    pub wall: bool,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             mouse: false,
             keys: BTreeMap::new(),
             read_only: false,
+            wall: false,
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::ui::glyphs::Glyphs;
 use crate::ui::theme::Theme;
 
 use super::clock::Clock;
+use super::notify::Manager;
 use super::terminal::Screen;
 use super::world::{self, Foreground, Hands, Queue, World};
 use super::{browser, clipboard, input, terminal};
@@ -88,11 +89,16 @@ where
     if let Ok(Some(msg)) = tokio::time::timeout(MEMORY_PATIENCE, parts.queue.recv()).await {
         after = step::<M, W>(parts, msg, screen)?;
     }
+    let mut manager = Manager::of_environment();
+    let mut ready = false;
     let _signals = Task(tokio::spawn(signals(parts.sender.clone())));
     let mut reader = Task(tokio::spawn(input::read(parts.sender.clone())));
     loop {
         match after {
-            After::End => return Ok(false),
+            After::End => {
+                manager.stopping();
+                return Ok(false);
+            }
             After::Again => return Ok(true),
             After::Hand(foreground) => {
                 // The program in the foreground has the keyboard to itself.
@@ -124,8 +130,12 @@ where
         if parts.model.dirty {
             draw(parts, screen.terminal())?;
         }
+        if !std::mem::replace(&mut ready, true) {
+            manager.ready();
+        }
+        manager.alive();
         let wake = update::next_wake(&parts.model);
-        let Some(msg) = next(parts, wake).await else {
+        let Some(msg) = next(parts, wake, manager.due()).await else {
             return Ok(false);
         };
         after = step::<M, W>(parts, msg, screen)?;
@@ -161,11 +171,16 @@ impl Drop for Task {
     }
 }
 
-async fn next<W>(parts: &mut Parts<W>, wake: Option<Duration>) -> Option<Msg> {
-    match wake {
+/// Waits for what comes next, at most until something is due or a sign of life is.
+async fn next<W>(
+    parts: &mut Parts<W>,
+    wake: Option<Duration>,
+    sign: Option<std::time::Instant>,
+) -> Option<Msg> {
+    let wake = wake.map(|due| parts.clock.instant(due));
+    match wake.into_iter().chain(sign).min() {
         None => parts.queue.recv().await,
         Some(due) => {
-            let due = parts.clock.instant(due);
             tokio::select! {
                 msg = parts.queue.recv() => msg,
                 () = tokio::time::sleep_until(due.into()) => Some(Msg::Tick),

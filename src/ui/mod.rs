@@ -26,6 +26,7 @@ mod registry;
 mod summary;
 mod tags;
 pub mod theme;
+mod wall;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -50,6 +51,11 @@ pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut 
     if area.is_empty() {
         return;
     }
+    if let View::Wall { page } = &model.screen.view {
+        wall::draw(model, *page, &mut pen, area);
+        overlay::draw(model, &mut pen, area, area);
+        return;
+    }
     let rows = Rows::of(model);
     let (top, rest) = cut_top(area, header::height(model, area));
     header::draw(model, &mut pen, top);
@@ -65,6 +71,8 @@ pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut 
 fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
     match &model.screen.view {
         View::Fleet => fleet(model, rows, pen, area),
+        // It takes the whole screen and is drawn before.
+        View::Wall { .. } => {}
         View::Layers {
             service,
             to,

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use homelab_tui::core::failure::HostTrouble;
@@ -14,20 +15,21 @@ use super::hosts::{connect, hosts, open, run, spec};
 use crate::support::Lab;
 
 /// A proxy of an engine's socket; it refuses what `allows` does not, as socket proxies do.
-fn proxy(socket: PathBuf, allows: fn(&str) -> bool) -> String {
+pub fn proxy(socket: PathBuf, allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> String {
+    let allows = Arc::new(allows);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let socket = socket.clone();
-            thread::spawn(move || serve(stream, &socket, allows));
+            let (socket, allows) = (socket.clone(), allows.clone());
+            thread::spawn(move || serve(stream, &socket, &*allows));
         }
     });
     address
 }
 
 /// Answers one request and closes, so that every answer of the engine can be passed on as it is.
-fn serve(mut stream: TcpStream, socket: &Path, allows: fn(&str) -> bool) {
+fn serve(mut stream: TcpStream, socket: &Path, allows: &dyn Fn(&str) -> bool) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let mut head: Vec<String> = Vec::new();
     while let Some(Ok(line)) = lines.next() {

@@ -87,6 +87,7 @@ impl Converter<'_> {
             mouse: root.flag("mouse").unwrap_or(usual.mouse),
             keys: self.keys(root),
             read_only: false,
+            wall: false,
             hosts,
         }
     }

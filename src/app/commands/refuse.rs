@@ -35,6 +35,10 @@ pub(super) fn needs_view(model: &Model) -> Option<String> {
     (model.screen.view == View::Fleet).then(|| "the fleet is shown already".to_owned())
 }
 
+pub(super) fn needs_no_wall(model: &Model) -> Option<String> {
+    matches!(model.screen.view, View::Wall { .. }).then(|| "the wall is shown already".to_owned())
+}
+
 pub(super) fn needs_reference(model: &Model) -> Option<String> {
     match selected_service(model) {
         None => Some("select a service first".to_owned()),

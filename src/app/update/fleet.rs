@@ -22,6 +22,8 @@ const GATHER: Duration = Duration::from_millis(120);
 
 /// How long what is new may wait before it is written down.
 const SAVE_AFTER: Duration = Duration::from_secs(60);
+/// How long it may wait where only times are new: a card in a small machine is worn by each write.
+const SAVE_TIMES_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Takes over what the last start knew; whatever was learned since then is kept.
 pub fn restore(model: &mut Model, memory: Memory) {
@@ -203,7 +205,7 @@ pub fn observed(
             host.observation = Some(observation);
             if changed {
                 model.changed_at = Some(now.wall);
-                remember_soon(model);
+                remember_within(model, SAVE_AFTER);
             }
             schedule::files_of(model, index, changed);
             touch(model, index);
@@ -248,9 +250,10 @@ pub fn rendered(
             (&files.state, &state),
             (Some(FilesState::Rendered(_)), FilesState::Unknown(_))
         );
-        if !keep {
-            files.state = Some(state);
-            remember_soon(model);
+        let state = Some(state);
+        if !keep && files.state != state {
+            files.state = state;
+            remember_within(model, SAVE_AFTER);
         }
         touch(model, index);
     }
@@ -286,8 +289,10 @@ pub fn resolved(
     let top = |remote: &crate::core::remote::Remote| remote.answer.as_ref().map(|a| a.top.clone());
     if top(&before) != top(after) || before.failure.is_some() != after.failure.is_some() {
         model.changed_at = Some(now.wall);
+        remember_within(model, SAVE_AFTER);
+    } else {
+        remember_within(model, SAVE_TIMES_AFTER);
     }
-    remember_soon(model);
     let users: Vec<usize> = model
         .users
         .get(key)
@@ -315,9 +320,8 @@ pub fn rejudge(model: &mut Model, index: usize) {
     model.dirty = true;
 }
 
-fn remember_soon(model: &mut Model) {
+fn remember_within(model: &mut Model, limit: Duration) {
     model.unsaved = true;
-    if model.save_due.is_none() {
-        model.save_due = Some(model.now.since_start + SAVE_AFTER);
-    }
+    let due = model.now.since_start + limit;
+    model.save_due = Some(model.save_due.map_or(due, |earlier| earlier.min(due)));
 }

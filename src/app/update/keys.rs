@@ -229,9 +229,13 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
             views::copy_source(model, effects);
         }
         Run::Browse => views::browse(model, effects),
-        Run::Fleet | Run::Layers | Run::Tags | Run::Builds | Run::Registry | Run::History => {
-            views::run(model, command.run, effects)
-        }
+        Run::Fleet
+        | Run::Layers
+        | Run::Tags
+        | Run::Builds
+        | Run::Registry
+        | Run::History
+        | Run::Wall => views::run(model, command.run, effects),
         Run::Discover => offers::open(model, false, effects),
         Run::Pull => acting::ask(model, Action::Pull, effects),
         Run::Recreate => acting::ask(model, Action::Recreate, effects),

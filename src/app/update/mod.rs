@@ -5,6 +5,7 @@
 mod acting;
 mod builds;
 mod catalog;
+mod clock;
 mod fleet;
 mod history;
 mod keys;
@@ -14,6 +15,7 @@ mod preview;
 mod schedule;
 mod tailnet;
 mod views;
+mod wall;
 
 pub use keys::palette_matches;
 pub use schedule::next_wake;
@@ -31,11 +33,15 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         // Ages are words that change with the minute at most.
         model.dirty = true;
     }
-    model.now = now;
+    let before = std::mem::replace(&mut model.now, now);
+    clock::watch(model, before, now);
     let mut effects = Vec::new();
     match msg {
         Msg::Tick => {}
-        Msg::Key(key) => keys::press(model, key, &mut effects),
+        Msg::Key(key) => {
+            model.screen.key_at = now.since_start;
+            keys::press(model, key, &mut effects);
+        }
         Msg::Paste(text) => keys::paste(model, &text),
         Msg::Resize { width, height } => {
             model.screen.width = width;
@@ -106,6 +112,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
     builds::run_due(model, &mut effects);
     history::run_due(model, &mut effects);
     schedule::run_due(model, &mut effects);
+    wall::run_due(model);
     effects
 }
 
@@ -119,6 +126,7 @@ pub fn open(model: &mut Model, view: View) {
         | View::Builds { .. }
         | View::Build { .. }
         | View::History { .. }
+        | View::Wall { .. }
         | View::Fleet => None,
     };
     if model.screen.view != view {

@@ -19,7 +19,7 @@ use super::super::effect::{Console, Effect, Look};
 use super::super::judge;
 use super::super::mode::Mode;
 use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
-use super::tailnet;
+use super::{tailnet, wall};
 
 /// The longest pause between two tries of anything.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
@@ -369,6 +369,7 @@ pub fn next_wake(model: &Model) -> Option<Duration> {
         .chain(files)
         .chain(super::builds::next_due(model))
         .chain(model.save_due)
+        .chain(wall::wake(model))
         .chain([minute])
         .min()
 }

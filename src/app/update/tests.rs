@@ -275,3 +275,4 @@ mod preview;
 mod registries;
 mod screen;
 mod tailnet;
+mod wall;

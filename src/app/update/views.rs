@@ -14,7 +14,7 @@ use super::super::preview::{RepositoryKey, registry};
 use super::super::rows;
 use super::super::screen::{Overlay, RowId, View};
 use super::keys::{notice, page};
-use super::{builds, preview};
+use super::{builds, preview, wall};
 
 /// Tells whether the open view takes the command for itself.
 pub fn takes(model: &Model, run: Run) -> bool {
@@ -53,10 +53,15 @@ pub fn run<M: Mode>(model: &mut Model, run: Run, effects: &mut Vec<Effect<M>>) {
         Run::Unfold => builds::turn(model, 1),
         Run::Builds => builds::show(model),
         Run::Open if matches!(model.screen.view, View::History { .. }) => open_entry(model),
+        // The wall has no row to open; what is behind it is the fleet.
+        Run::Open if matches!(model.screen.view, View::Wall { .. }) => {
+            super::open(model, View::Fleet);
+        }
         Run::Layers | Run::Open => open_layers(model),
         Run::Tags => open_tags(model),
         Run::Registry => open_registry(model),
         Run::History => open_history(model),
+        Run::Wall => wall::open(model),
         Run::Back => back(model),
         Run::Refresh => refresh(model),
         Run::CopyDigest => copy(model, digest(model), effects),
@@ -78,7 +83,7 @@ fn open_layers(model: &mut Model) {
             }
         },
         View::Registry { .. } | View::Builds { .. } | View::Build { .. } => return,
-        View::History { .. } | View::Fleet => None,
+        View::History { .. } | View::Fleet | View::Wall { .. } => None,
     };
     let Some(service) = commands::selected_service(model).map(|service| service.key.clone()) else {
         return;
@@ -140,7 +145,7 @@ fn open_registry(model: &mut Model) {
 /// Shows what happened to what is selected; from there, what happened everywhere.
 fn open_history(model: &mut Model) {
     let of = match &model.screen.view {
-        View::History { of: Some(_), .. } => None,
+        View::History { of: Some(_), .. } | View::Wall { .. } => None,
         View::History { of: None, .. }
         | View::Fleet
         | View::Registry { .. }
@@ -187,6 +192,7 @@ fn back(model: &mut Model) {
         | View::Registry { .. }
         | View::Builds { .. }
         | View::History { .. }
+        | View::Wall { .. }
         | View::Fleet => {
             super::open(model, View::Fleet);
         }
@@ -203,6 +209,7 @@ fn move_by(model: &mut Model, by: isize) {
                 *selected = next;
             }
         }
+        View::Wall { .. } => wall::turn(model, by),
         View::Registry {
             registry,
             repository,

@@ -231,9 +231,11 @@ pub fn report(model: &Model, json: bool, output: &mut Output<'_>) -> Result<Exit
             repository,
             ..
         } => report_registry(model, registry, repository.as_deref(), json, output),
-        View::Builds { .. } | View::Build { .. } | View::History { .. } | View::Fleet => {
-            Ok(Exit::Usage)
-        }
+        View::Builds { .. }
+        | View::Build { .. }
+        | View::History { .. }
+        | View::Wall { .. }
+        | View::Fleet => Ok(Exit::Usage),
     }
 }
 

@@ -1,0 +1,395 @@
+//! The wall: what a screen says that nobody touches. What needs a human comes first, the rest in one line.
+//!
+//! Times are times of day, not ages, so that a quiet fleet leaves the screen as it is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::core::age::{self, count};
+use crate::core::failure::HostTrouble;
+use crate::core::host::HostState;
+use crate::core::names::{HostName, RegistryHost};
+use crate::core::remote::Route;
+use crate::core::rollout::Outcome;
+use crate::core::verdict::Verdict;
+
+use super::explain::Tone;
+use super::judge::ServiceView;
+use super::model::{HostModel, Model};
+
+/// How long a page stays.
+pub const TURN: Duration = Duration::from_secs(12);
+/// How long after the last key a console that began with the wall returns to it.
+pub const HOME: Duration = Duration::from_secs(60);
+/// From which height on there is room for figures that are read from afar.
+pub const TALL: u16 = 22;
+/// The lines of such a figure, and one below it.
+pub const FIGURE: u16 = 6;
+/// Before this moment a clock has not been set, as on a small machine that has just started.
+const CLOCK_SET: i64 = 1_735_689_600;
+
+/// One thing that needs a human.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    pub text: String,
+    /// How large it is, and whom it touches.
+    pub beside: String,
+    /// When it was seen so.
+    pub seen: Option<Timestamp>,
+    pub tone: Tone,
+    /// Whether it says more about the item before it.
+    pub below: bool,
+}
+
+impl Item {
+    fn new(text: String, beside: String, seen: Option<Timestamp>, tone: Tone) -> Self {
+        Self {
+            text,
+            beside,
+            seen,
+            tone,
+            below: false,
+        }
+    }
+}
+
+/// Returns all that needs a human, worst first.
+pub fn items(model: &Model) -> Vec<Item> {
+    let mut items: Vec<Item> = model
+        .hosts
+        .iter()
+        .filter_map(|host| host_away(model, host))
+        .collect();
+    items.extend(registries(model));
+    items.extend(unknown(model));
+    items.extend(sick(model));
+    items.extend(jobs(model));
+    items.extend(single(model, Verdict::Gone, "is gone from its registry"));
+    items.extend(single(model, Verdict::Moved, "names an older build"));
+    items.extend(behind(model));
+    items.extend(pulled(model));
+    items.extend(model.problems.iter().map(|problem| {
+        Item::new(
+            problem.clone(),
+            "configuration".to_owned(),
+            None,
+            Tone::Attention,
+        )
+    }));
+    items
+}
+
+/// Returns how many things need a human; what only says more about another is not counted.
+pub fn open_count(items: &[Item]) -> usize {
+    items.iter().filter(|item| !item.below).count()
+}
+
+/// Says how many hosts are up.
+pub fn hosts_up(model: &Model) -> String {
+    let up = model
+        .hosts
+        .iter()
+        .filter(|host| host.state() == HostState::Up)
+        .count();
+    match model.screen.width {
+        0..60 => format!("{up}/{} up", model.hosts.len()),
+        _ => format!("{up} of {} up", count(model.hosts.len(), "host")),
+    }
+}
+
+/// Says in one line what is well, and when things were last looked at.
+pub fn foot(model: &Model) -> String {
+    let services = |verdict: Verdict| {
+        let number = model
+            .services()
+            .filter(|one| one.verdict == verdict)
+            .count();
+        (number > 0).then(|| format!("{number} {}", verdict.word()))
+    };
+    let asked = model
+        .remotes
+        .values()
+        .filter_map(|remote| remote.remote.answer.as_ref().map(|answer| answer.at))
+        .max();
+    let read = model
+        .hosts
+        .iter()
+        .filter_map(|host| host.observation.as_ref().map(|seen| seen.at))
+        .max();
+    let at = |what: &str, at: Option<Timestamp>| Some(format!("{what} {}", time(model, at?)));
+    [
+        services(Verdict::Current),
+        services(Verdict::Local),
+        at("hosts read", read),
+        at("registries asked", asked),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(" · ")
+}
+
+/// Returns a time of day, with the date where it was long ago.
+pub fn time(model: &Model, at: Timestamp) -> String {
+    if !is_clock_set(model) || !is_set(at) {
+        return "before the clock was set".to_owned();
+    }
+    let far = model.now.wall.duration_since(at).abs() >= SignedDuration::from_hours(12);
+    let form = if far { "%d %b %H:%M" } else { "%H:%M" };
+    at.to_zoned(model.zone.clone()).strftime(form).to_string()
+}
+
+/// Tells whether the machine knows what time it is.
+pub fn is_clock_set(model: &Model) -> bool {
+    is_set(model.now.wall)
+}
+
+/// Tells whether a moment is one of a clock that was set.
+pub fn is_set(at: Timestamp) -> bool {
+    at.as_second() >= CLOCK_SET
+}
+
+/// Tells whether it is the time of day at which a bright screen disturbs.
+pub fn is_night(model: &Model) -> bool {
+    let hour = model.now.wall.to_zoned(model.zone.clone()).hour();
+    is_clock_set(model) && !(7..22).contains(&hour)
+}
+
+/// Returns how many items a page of a screen of this height has.
+pub fn per_page(height: u16) -> usize {
+    let figure = if height >= TALL { FIGURE } else { 0 };
+    usize::from(height.saturating_sub(4 + figure)).max(1)
+}
+
+/// Returns how many pages there are.
+pub fn pages(model: &Model) -> usize {
+    items(model)
+        .len()
+        .div_ceil(per_page(model.screen.height))
+        .max(1)
+}
+
+fn host_away(model: &Model, host: &HostModel) -> Option<Item> {
+    let failure = host.failure()?;
+    let name = &host.spec.name;
+    let since = host
+        .since
+        .map(|since| format!(" since {}", time(model, since)));
+    let since = since.unwrap_or_default();
+    let text = match failure.trouble {
+        HostTrouble::Offline => format!("{name} is offline{since}"),
+        _ if host.state() == HostState::Denied => format!("{name}: {}", failure.what),
+        _ => format!("{name} is down{since}: {}", failure.what),
+    };
+    let services = services_on(model, name);
+    let beside = match services {
+        0 => "never seen".to_owned(),
+        number => count(number, "service"),
+    };
+    let seen = host.observation.as_ref().map(|observation| observation.at);
+    Some(Item::new(text, beside, seen, Tone::Danger))
+}
+
+fn services_on(model: &Model, host: &HostName) -> usize {
+    let view = model.judged.iter().find(|view| view.name == *host);
+    view.map_or(0, |view| view.services().count())
+}
+
+fn is_up(model: &Model, host: &HostName) -> bool {
+    let index = model.host_index(host);
+    index.is_some_and(|index| model.hosts[index].failure().is_none())
+}
+
+fn registries(model: &Model) -> Vec<Item> {
+    model
+        .registries_away()
+        .into_iter()
+        .map(|away| {
+            let via = match &away.route {
+                Route::Here => String::new(),
+                Route::Via(host) => format!(" through {host}"),
+            };
+            Item::new(
+                format!("{}{via} is away: {}", away.registry, away.why),
+                count(away.services, "service"),
+                Some(away.since),
+                Tone::Danger,
+            )
+        })
+        .collect()
+}
+
+/// What is unknown for another reason than a host or registry that is away, by its reason.
+fn unknown(model: &Model) -> Vec<Item> {
+    let away: Vec<RegistryHost> = model
+        .registries_away()
+        .into_iter()
+        .map(|away| away.registry)
+        .collect();
+    let mut by_why: BTreeMap<&str, Vec<&ServiceView>> = BTreeMap::new();
+    let of_registry = |service: &ServiceView| {
+        let question = service.question.as_ref();
+        question.is_some_and(|key| away.contains(&key.reference.repository.registry))
+    };
+    for service in model.services() {
+        let asked = !service.registry.asking || service.registry.error.is_some();
+        if service.verdict == Verdict::Unknown
+            && asked
+            && is_up(model, &service.key.host)
+            && !of_registry(service)
+        {
+            by_why
+                .entry(service.why.as_str())
+                .or_default()
+                .push(service);
+        }
+    }
+    by_why
+        .into_iter()
+        .map(|(why, services)| {
+            let seen = services.iter().map(|service| service.observed_at).max();
+            Item::new(
+                format!("{} unknown: {why}", named(&services)),
+                String::new(),
+                seen,
+                Tone::Danger,
+            )
+        })
+        .collect()
+}
+
+fn sick(model: &Model) -> Vec<Item> {
+    let sick = model
+        .services()
+        .filter(|one| one.is_unhealthy() && is_up(model, &one.key.host));
+    sick.map(|service| {
+        Item::new(
+            format!("{}: {}", name(service), service.life()),
+            String::new(),
+            Some(service.observed_at),
+            Tone::Danger,
+        )
+    })
+    .collect()
+}
+
+fn jobs(model: &Model) -> Vec<Item> {
+    let bad = model.jobs.iter().filter_map(|job| {
+        let (outcome, why) = job.ended.as_ref()?;
+        let bad = !matches!(outcome, Outcome::Succeeded | Outcome::Unchanged);
+        bad.then(|| {
+            Item::new(
+                format!(
+                    "{} of {}: {}: {why}",
+                    job.action.word(),
+                    job.target,
+                    outcome.word()
+                ),
+                String::new(),
+                None,
+                Tone::Danger,
+            )
+        })
+    });
+    bad.collect()
+}
+
+fn single(model: &Model, verdict: Verdict, words: &str) -> Vec<Item> {
+    let found = model.services().filter(|one| one.verdict == verdict);
+    found
+        .map(|service| {
+            Item::new(
+                format!("{}: {} {words}", name(service), service.reference),
+                String::new(),
+                service.registry.checked_at,
+                Tone::Attention,
+            )
+        })
+        .collect()
+}
+
+fn behind(model: &Model) -> Vec<Item> {
+    let mut behind: Vec<&ServiceView> = model
+        .services()
+        .filter(|one| one.verdict == Verdict::Behind)
+        .collect();
+    if behind.is_empty() {
+        return Vec::new();
+    }
+    behind.sort_by_key(|service| std::cmp::Reverse(service.fetch_bytes));
+    let sizes: Vec<u64> = model
+        .judged
+        .iter()
+        .filter_map(|host| host.fetch_bytes)
+        .collect();
+    let mut beside = Vec::new();
+    if !sizes.is_empty() {
+        beside.push(format!("{} to fetch", age::bytes(sizes.iter().sum())));
+    }
+    let created = behind.iter().filter_map(|service| service.registry.created);
+    if let (Some(newest), Some(oldest)) = (created.clone().max(), created.min()) {
+        beside.push(format!("newest {}", time(model, newest)));
+        if newest != oldest {
+            beside.push(format!("oldest {}", time(model, oldest)));
+        }
+    }
+    let checked = behind
+        .iter()
+        .filter_map(|one| one.registry.checked_at)
+        .max();
+    let head = Item::new(
+        format!("{} behind", count(behind.len(), "service")),
+        beside.join(", "),
+        checked,
+        Tone::Attention,
+    );
+    let each = behind.into_iter().map(|service| Item {
+        text: name(service),
+        beside: [
+            service.builds_behind.map(|builds| {
+                format!(
+                    "by {}",
+                    count(usize::try_from(builds).unwrap_or(usize::MAX), "build")
+                )
+            }),
+            service.fetch_bytes.map(age::bytes),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", "),
+        seen: None,
+        tone: Tone::Plain,
+        below: true,
+    });
+    std::iter::once(head).chain(each).collect()
+}
+
+fn pulled(model: &Model) -> Option<Item> {
+    let pulled: Vec<&ServiceView> = model
+        .services()
+        .filter(|one| one.verdict == Verdict::Pulled)
+        .collect();
+    let seen = pulled.iter().map(|service| service.observed_at).max()?;
+    Some(Item::new(
+        format!("{} pulled, not recreated", count(pulled.len(), "service")),
+        named(&pulled),
+        Some(seen),
+        Tone::Attention,
+    ))
+}
+
+fn name(service: &ServiceView) -> String {
+    format!("{} ({})", service.key.service, service.key.host)
+}
+
+fn named(services: &[&ServiceView]) -> String {
+    match services {
+        [] => String::new(),
+        [one] => name(one),
+        [one, two] => format!("{} and {}", name(one), name(two)),
+        [one, rest @ ..] => format!("{} and {} others", name(one), rest.len()),
+    }
+}
