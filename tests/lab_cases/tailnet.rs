@@ -23,12 +23,17 @@ struct Console<'a> {
 
 impl<'a> Console<'a> {
     fn new(lab: &'a Lab, tailnet: &Tailnet) -> Self {
+        Self::named(lab, tailnet, "nas")
+    }
+
+    /// The same with another name of `nas` in its address.
+    fn named(lab: &'a Lab, tailnet: &Tailnet, nas: &str) -> Self {
         let port = lead_to(&format!("{}:22", lab.host("new").ip));
         let address = tailnet.tailscale(OPERATOR, &["ip", "-4", "pi4"]);
-        let ssh = "Host nas 100.64.*\nHostKeyAlias new\n";
+        let ssh = "Host nas nas.lab.test 100.64.*\nHostKeyAlias new\n";
         let config = lab.folder("tailnet").join("config.yaml");
         let text = format!(
-            "hosts:\n  - {{name: nas, address: \"ssh://nas:{port}\"}}\n  \
+            "hosts:\n  - {{name: nas, address: \"ssh://{nas}:{port}\"}}\n  \
              - {{name: pi4, address: \"ssh://{}:{port}\"}}\n\
              ssh: {{config_file: \"{}\"}}\n\
              tailscale: {{socket: \"{}\", command: \"{}\"}}\n",
@@ -143,4 +148,60 @@ fn changes_arrive_by_themselves_and_tailscale_ssh_is_trusted_by_its_published_ke
     // Polling alone would take up to ten seconds more.
     wait(8, "nas back", || nas(&|peer| peer.is_online()));
     follower.abort();
+}
+
+#[test]
+fn d8_d9_a_pulled_plug_another_name_and_the_operators_own_key() {
+    let Some(lab) = Lab::here() else { return };
+    let Some(tailnet) = Tailnet::start() else {
+        return;
+    };
+    let console = Console::named(&lab, &tailnet, "nas.lab.test");
+    console.wait_for("nas", "up", "");
+
+    // The tailnet goes on to say that it is online: the dial decides.
+    tailnet.freeze_node("nas", true);
+    let begun = Instant::now();
+    let nas = console.status("nas");
+    let took = begun.elapsed();
+    tailnet.freeze_node("nas", false);
+    eprintln!(
+        "unplugged peer: {} after {:.1} s: {}",
+        nas["state"],
+        took.as_secs_f64(),
+        nas["error"]
+    );
+    assert_eq!(
+        (&nas["state"], &nas["tailscale"]["online"]),
+        (&"down".into(), &true.into()),
+        "{nas:#}"
+    );
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    console.wait_for("nas", "up", "");
+
+    let number = tailnet.number("nas");
+    tailnet.headscale(&["nodes", "rename", "-i", &number, "storage"]);
+    console.wait_for("nas", "down", "not in this tailnet");
+    tailnet.headscale(&["nodes", "rename", "-i", &number, "nas"]);
+    console.wait_for("nas", "up", "");
+
+    let number = tailnet.number(OPERATOR);
+    tailnet.headscale(&["nodes", "expire", "-i", &number]);
+    console.wait_for("nas", "offline", "own key expired");
+    let output = lab
+        .console_with(&console.config, &["doctor", "--json"])
+        .output()
+        .unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let own = &document["checks"][0];
+    eprintln!("doctor of an expired operator: {own}");
+    assert_eq!(
+        (&own["link"], &own["state"]),
+        (&"tailnet".into(), &"failed".into()),
+        "{document:#}"
+    );
+    assert!(
+        own["remedy"].as_str().unwrap().contains("tailscale up"),
+        "{own}"
+    );
 }

@@ -105,6 +105,19 @@ impl Tailnet {
         node.wait().unwrap();
     }
 
+    /// Stops a node's tailscaled without a word, as a pulled cable would, or lets it go on.
+    pub fn freeze_node(&self, name: &str, frozen: bool) {
+        let (_, node) = self.nodes.iter().find(|(node, _)| node == name).unwrap();
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        done(Command::new("kill").args([signal, &node.id().to_string()]));
+    }
+
+    /// Lets Tailscale SSH `accept` logins, or `check` each first.
+    pub fn ssh_policy(&self, action: &str) {
+        fs::write(self.dir.join("policy.json"), policy(action)).unwrap();
+        done(Command::new("kill").args(["-HUP", &self.control.id().to_string()]));
+    }
+
     pub fn log_in(&self, name: &str, key: &str) {
         let url = format!("--login-server={}", self.url);
         let host = format!("--hostname={name}");
@@ -202,9 +215,7 @@ fn configure(dir: &Path, url: &str, port: u16) {
     let stun = stun.local_addr().unwrap().port();
     let grpc = free_port();
     let at = dir.display();
-    let policy = r#"{"tagOwners":{"tag:server":["ops@"]},"acls":[{"action":"accept","src":["*"],"dst":["*:*"]}],
-        "ssh":[{"action":"accept","src":["ops@"],"dst":["tag:server"],"users":["root"]}]}"#;
-    fs::write(dir.join("policy.json"), policy).unwrap();
+    fs::write(dir.join("policy.json"), policy("accept")).unwrap();
     let text = format!(
         "server_url: {url}\nlisten_addr: 127.0.0.1:{port}\nmetrics_listen_addr: ''\n\
          grpc_listen_addr: 127.0.0.1:{grpc}\ngrpc_allow_insecure: true\n\
@@ -220,6 +231,12 @@ fn configure(dir: &Path, url: &str, port: u16) {
          policy: {{mode: file, path: {at}/policy.json}}\n"
     );
     fs::write(dir.join("headscale.yaml"), text).unwrap();
+}
+
+fn policy(action: &str) -> String {
+    r#"{"tagOwners":{"tag:server":["ops@"]},"acls":[{"action":"accept","src":["*"],"dst":["*:*"]}],
+        "ssh":[{"action":"ACTION","src":["ops@"],"dst":["tag:server"],"users":["root"]}]}"#
+        .replace("ACTION", action)
 }
 
 fn free_port() -> u16 {
