@@ -283,8 +283,7 @@ fn print(jobs: &[Job], output: &mut Output<'_>) -> Result<(), Failed> {
 
 fn print_event(event: &Event, json: bool, output: &mut Output<'_>) -> Result<(), Failed> {
     if json {
-        let line = serde_json::to_string(event).map_err(|error| Failed(error.into()))?;
-        output.line(line)?;
+        output.json_line(event)?;
     } else if let Event::Step {
         target,
         step,

@@ -30,9 +30,21 @@ impl<'a> Output<'a> {
         self.write(|out| out.write_all(text.as_bytes()))
     }
 
-    /// Prints one line.
+    /// Prints lines for people; whatever hostile text they hold steers no terminal.
     pub fn line(&mut self, line: impl fmt::Display) -> Result<(), Failed> {
-        self.write(|out| writeln!(out, "{line}"))
+        let text = line.to_string();
+        self.write(|out| {
+            text.split('\n')
+                .try_for_each(|line| writeln!(out, "{}", clean(line)))
+        })
+    }
+
+    /// Prints one JSON object as one line.
+    pub fn json_line(&mut self, object: &impl Serialize) -> Result<(), Failed> {
+        self.write(|out| {
+            serde_json::to_writer(&mut *out, object)?;
+            out.write_all(b"\n")
+        })
     }
 
     /// Prints one JSON document.

@@ -163,7 +163,7 @@ fn judge_failure(
         if does_not_know && reference.repository.on_docker_hub() && last.is_none() {
             return Assessment::new(
                 Verdict::Local,
-                "no registry is named and Docker Hub does not know it",
+                "no registry is named, and Docker Hub denies or does not know it",
             )
             .noted(format!("Docker Hub: {}", failure.what));
         }

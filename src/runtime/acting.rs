@@ -33,6 +33,7 @@ use crate::core::rollout::make::{self, Goal, Known, Wish};
 use crate::core::rollout::pin;
 use crate::core::rollout::plan::TargetPlan;
 use crate::core::settings::Settings;
+use crate::core::verdict::Verdict;
 
 use super::sessions::Sessions;
 
@@ -212,12 +213,10 @@ impl Actor {
             (Action::Pull | Action::Update, _) if follows != service.reference => {
                 self.asked_for(service, observation, follows).await
             }
-            (Action::Pull | Action::Update, _) => {
-                match tag_goal(model, service.question.as_ref()) {
-                    Ok(image) => Asked::Tag(image),
-                    Err(why) => Asked::Nowhere(why),
-                }
-            }
+            (Action::Pull | Action::Update, _) => match tag_goal(model, service) {
+                Ok(image) => Asked::Tag(image),
+                Err(why) => Asked::Nowhere(why),
+            },
             (Action::Pin | Action::Keep, None) => held(observation, running).map_or_else(
                 || Asked::Nowhere("the engine has lost the running image".to_owned()),
                 Asked::Held,
@@ -694,17 +693,27 @@ fn not_compose(kind: ProjectKind, host: &HostModel) -> Option<&'static str> {
 }
 
 /// Says what the tag names now, or why that is not known; nothing where it names what runs.
-fn tag_goal(
-    model: &Model,
-    question: Option<&QuestionKey>,
-) -> Result<Option<Box<RemoteImage>>, String> {
-    let known = question
+fn tag_goal(model: &Model, service: &ServiceView) -> Result<Option<Box<RemoteImage>>, String> {
+    let known = service
+        .question
+        .as_ref()
         .and_then(|key| model.remotes.get(key))
         .ok_or("the registry was not asked")?;
     if let Some((_, failure)) = &known.remote.failure {
         return Err(format!("what the tag names now is not known: {failure}"));
     }
     match &known.remote.answer {
+        // An engine that asks for us tells the digest alone, also of another image than the running one.
+        Some(answer)
+            if answer.image.is_none()
+                && service.verdict != Verdict::Current
+                && !service.running.digests.contains(&answer.top) =>
+        {
+            Err(format!(
+                "the tag names {}, whose manifest could not be read from here",
+                answer.top.short()
+            ))
+        }
         Some(answer) => Ok(answer.image.clone().map(Box::new)),
         None => Err("the registry has not answered".to_owned()),
     }

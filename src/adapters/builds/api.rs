@@ -108,7 +108,10 @@ impl Api {
             })?;
             // The token is the API's; where logs are kept the address itself is the key.
             let request = self.client().await?.get(place);
-            response = request.send().await.map_err(|error| lost(path, &error))?;
+            let sent = tokio::time::timeout(SILENCE, request.send()).await;
+            response = sent
+                .map_err(|_| silent(path))?
+                .map_err(|error| lost(path, &error))?;
         }
         match response.status() {
             StatusCode::NOT_FOUND => return Ok(Log::NotYet),
@@ -144,6 +147,12 @@ impl Api {
             HeaderValue::from_static("2022-11-28"),
         );
         if let Some(token) = &self.token {
+            if !is_private(url) {
+                return Err(SourceFailure::new(
+                    format!("{} would be told the token in clear text", self.base),
+                    "give `api` as https://",
+                ));
+            }
             let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
             let mut value = value.map_err(|_| {
                 SourceFailure::new(
@@ -274,6 +283,19 @@ impl Api {
             .as_ref()
             .ok_or_else(|| SourceFailure::new("cannot prepare to ask", ""))
     }
+}
+
+/// Tells whether nobody on the way can read what is sent.
+fn is_private(url: &Url) -> bool {
+    let loopback = match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    };
+    url.scheme() == "https" || loopback
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

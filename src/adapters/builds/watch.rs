@@ -5,7 +5,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use crate::adapters::process::{Ending, Leash, Output};
 use crate::adapters::shell::Place;
@@ -17,7 +17,7 @@ const LARGEST: usize = 1 << 20;
 
 /// A running watch.
 pub(super) struct Watch {
-    lines: tokio::io::Lines<BufReader<Output>>,
+    lines: BoundedLines,
     ending: Ending,
     /// Its end is what ends the script.
     _stdin: crate::adapters::process::Input,
@@ -31,8 +31,8 @@ impl Watch {
         let mut stdin = process.stdin;
         stdin.write_all(script(list, pause).as_bytes()).await?;
         stdin.flush().await?;
-        let mut lines = BufReader::new(process.stdout).lines();
-        while let Some(line) = lines.next_line().await? {
+        let mut lines = BoundedLines::new(process.stdout);
+        while let Some(line) = lines.next().await? {
             if line == BEGIN {
                 return Ok(Self {
                     lines,
@@ -48,7 +48,7 @@ impl Watch {
     /// Waits for the next listing; the first comes at once. May be given up and taken on again between listings.
     pub(super) async fn next(&mut self) -> io::Result<String> {
         let mut listing = String::new();
-        while let Some(line) = self.lines.next_line().await? {
+        while let Some(line) = self.lines.next().await? {
             if line == NEXT {
                 return Ok(listing);
             }
@@ -67,6 +67,42 @@ impl Watch {
                 said
             },
         ))
+    }
+}
+
+/// Lines of a remote script, none longer than a whole listing may be.
+struct BoundedLines {
+    from: BufReader<Output>,
+    /// What has come of the next line; kept when a wait for the rest is given up.
+    begun: Vec<u8>,
+}
+
+impl BoundedLines {
+    fn new(from: Output) -> Self {
+        Self {
+            from: BufReader::new(from),
+            begun: Vec::new(),
+        }
+    }
+
+    async fn next(&mut self) -> io::Result<Option<String>> {
+        let room = (LARGEST - self.begun.len()) as u64;
+        let mut bounded = (&mut self.from).take(room);
+        bounded.read_until(b'\n', &mut self.begun).await?;
+        if self.begun.len() >= LARGEST {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the listing holds a line without end",
+            ));
+        }
+        if self.begun.is_empty() {
+            return Ok(None);
+        }
+        let mut line = std::mem::take(&mut self.begun);
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        Ok(Some(String::from_utf8_lossy(&line).into_owned()))
     }
 }
 

@@ -386,8 +386,7 @@ impl Journey {
         if !self.arguments.json {
             return Ok(());
         }
-        let line = serde_json::to_string(event).map_err(|error| Failed(error.into()))?;
-        output.line(line)?;
+        output.json_line(event)?;
         output.flush()
     }
 
