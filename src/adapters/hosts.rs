@@ -187,8 +187,23 @@ impl HostSession {
         &self.observer
     }
 
-    /// Returns the handle that can change something, for a session that may.
-    pub fn operator(&self, operating: &Operating) -> Operator {
+    /// Returns where jobs of this host run, for a session that may change it and a host that may be changed.
+    ///
+    /// # Errors
+    /// Says why nothing can be changed there.
+    pub fn place_to_change(&self, _: &Operating) -> Result<&Place, String> {
+        if self.spec.read_only {
+            return Err("this host is read-only".to_owned());
+        }
+        self.place()
+            .ok_or_else(|| "scripts cannot be run on this host".to_owned())
+    }
+
+    /// Returns the handle that can change something, for a session that may; none for a host that is only looked at.
+    pub fn operator(&self, operating: &Operating) -> Option<Operator> {
+        if self.spec.read_only {
+            return None;
+        }
         let mut docker =
             engine::docker_argv(&self.spec.docker_command, self.spec.socket.as_deref());
         match (&self.spec.address, &self.way) {
@@ -204,7 +219,7 @@ impl HostSession {
             Some(Place::There(master)) => Some(master.terminal_command()),
             _ => None,
         };
-        Operator::new(operating, docker, terminal)
+        Some(Operator::new(operating, docker, terminal))
     }
 
     /// Looks at all containers and images.

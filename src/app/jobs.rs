@@ -30,6 +30,8 @@ pub struct PlanWish {
     pub take_environment: bool,
     /// Whether a pin is lifted where there is one.
     pub toggle_pin: bool,
+    /// Whether only what would change beside the image is to be seen; such a plan is never started.
+    pub only_config: bool,
 }
 
 /// A plan that is shown, and what was typed at it.
@@ -79,7 +81,8 @@ impl Dialog {
 
     /// Returns the plan if it may run.
     pub fn startable(&self) -> Option<&TargetPlan> {
-        self.plan().filter(|plan| plan.blocked.is_none())
+        self.plan()
+            .filter(|plan| plan.blocked.is_none() && !self.wish.only_config)
     }
 
     /// Returns the name that has to be typed, if one has to be.
@@ -91,6 +94,7 @@ impl Dialog {
     /// Tells whether variables could be taken over to make the plan possible.
     pub fn offers_variables(&self) -> bool {
         !self.wish.take_environment
+            && !self.wish.only_config
             && self
                 .plan()
                 .is_some_and(|plan| plan.blocked.is_some() && !plan.could_take.is_empty())

@@ -158,8 +158,13 @@ fn service(name: ServiceName, members: &[usize], containers: &[ContainerFacts]) 
                 .get(REPLACE)
                 .is_some_and(|value| !value.is_empty())
     };
-    let (left_overs, mut rest): (Vec<usize>, Vec<usize>) =
+    let (mut left_overs, mut rest): (Vec<usize>, Vec<usize>) =
         members.iter().copied().partition(is_left_over);
+    // What the interruption left is all that there is: the service is down, and has to be seen as such.
+    let of_project = |index: &usize| containers[*index].labels.contains_key(PROJECT);
+    if rest.is_empty() && left_overs.iter().all(of_project) {
+        rest = std::mem::take(&mut left_overs);
+    }
     // Swarm keeps ended tasks for its own history; only live ones say what runs.
     let is_task = |index: &usize| containers[*index].labels.contains_key(SWARM_SERVICE);
     if rest.iter().all(is_task) {
@@ -319,6 +324,18 @@ mod tests {
         let projects = sort(&list);
         assert_eq!(projects[0].services[0].containers, [0]);
         assert_eq!(projects[0].services[0].left_overs, 1);
+    }
+
+    #[test]
+    fn a_service_of_which_only_a_left_over_remains_is_seen() {
+        let mut left = with(
+            "x_b-web-1",
+            &[(PROJECT, "b"), (SERVICE, "web"), (REPLACE, "b-web-1")],
+        );
+        left.state = ContainerState::Created;
+        let projects = sort(&[left]);
+        assert_eq!(projects[0].services[0].containers, [0]);
+        assert_eq!(projects[0].services[0].left_overs, 0);
     }
 
     #[test]

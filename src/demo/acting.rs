@@ -91,7 +91,7 @@ impl Demo {
                 total_bytes: None,
                 settings: self.settings.rollback,
                 not_compose: None,
-                deploys_by_ci: false,
+                changed_by_others: None,
             },
         ))
     }

@@ -25,6 +25,7 @@ use crate::core::image::ImageRef;
 use crate::core::inventory::ProjectKind;
 use crate::core::mode::Operating;
 use crate::core::names::{HostName, ServiceKey, ServiceName};
+use crate::core::platform::Platform;
 use crate::core::remote::{QuestionKey, RemoteImage};
 use crate::core::rollout::Action;
 use crate::core::rollout::dossier::Dossier;
@@ -168,7 +169,7 @@ impl Actor {
             total_bytes: None,
             settings: self.settings.rollback,
             not_compose,
-            deploys_by_ci: false,
+            changed_by_others: None,
         };
         let mut plan = make::target(&wish, &known);
         if let Some(why) = trouble {
@@ -240,19 +241,30 @@ impl Actor {
         else {
             return Asked::Nowhere(format!("the files ask for {follows}, which cannot be read"));
         };
-        let top = match self.registries.top(&question.route, &reference).await {
-            Ok(top) => top,
-            Err(failure) => return Asked::Nowhere(failure.to_string()),
-        };
-        let platform = &observation.engine.platform;
         match self
-            .registries
-            .image(&question.route, &reference.repository, &top, platform)
+            .of_tag(question, &reference, &observation.engine.platform)
             .await
         {
             Ok(image) => Asked::Tag(Some(Box::new(image))),
-            Err(failure) => Asked::Nowhere(failure.to_string()),
+            Err(why) => Asked::Nowhere(why),
         }
+    }
+
+    /// Asks the registry for the image that a tag names.
+    async fn of_tag(
+        &self,
+        question: &QuestionKey,
+        tagged: &ImageRef,
+        platform: &Platform,
+    ) -> Result<RemoteImage, String> {
+        let (route, repository) = (&question.route, &tagged.repository);
+        let top = self.registries.top(route, tagged).await;
+        let top = top.map_err(|failure| failure.to_string())?;
+        let image = self
+            .registries
+            .image(route, repository, &top, platform)
+            .await;
+        image.map_err(|failure| failure.to_string())
     }
 
     /// Finds the last other image that the service ran and that was not put back.
@@ -363,22 +375,9 @@ impl Actor {
             }
             [one] => {
                 let tagged = reference.with_tag(one);
-                let top = match self.registries.top(&question.route, &tagged).await {
-                    Ok(top) => top,
-                    Err(failure) => return Asked::Nowhere(failure.to_string()),
-                };
-                match self
-                    .registries
-                    .image(
-                        &question.route,
-                        &reference.repository,
-                        &top,
-                        &question.platform,
-                    )
-                    .await
-                {
+                match self.of_tag(question, &tagged, &question.platform).await {
                     Ok(image) => self.nearest(observation, image),
-                    Err(failure) => Asked::Nowhere(failure.to_string()),
+                    Err(why) => Asked::Nowhere(why),
                 }
             }
             many => Asked::Nowhere(format!(
@@ -478,8 +477,7 @@ impl Actor {
         let session = self
             .session(&prepared.plan.target)
             .map_err(NotStarted::Refused)?;
-        let place = session.place();
-        let place = place.ok_or("scripts cannot be run on this host".to_owned());
+        let place = session.place_to_change(operating);
         run::start(
             operating,
             place.map_err(NotStarted::Refused)?,
@@ -567,9 +565,7 @@ impl Actor {
         job: &str,
     ) -> Result<(), String> {
         let session = self.session(target)?;
-        let place = session
-            .place()
-            .ok_or("scripts cannot be run on this host")?;
+        let place = session.place_to_change(operating)?;
         run::cancel(operating, place, job)
             .await
             .map_err(|error| error.to_string())
@@ -632,7 +628,11 @@ fn follows(running: &str, service: &ServiceName, dossier: &Dossier) -> String {
         .as_ref()
         .map(|rendered| &rendered.shape.image);
     match asked {
-        Some(asked) if !pinned && asked.parse::<ImageRef>().is_ok() => asked.clone(),
+        Some(asked)
+            if !pinned && !dossier.image_is_from_shell() && asked.parse::<ImageRef>().is_ok() =>
+        {
+            asked.clone()
+        }
         _ => running.to_owned(),
     }
 }

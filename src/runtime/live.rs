@@ -523,7 +523,7 @@ impl CanAct<Live> for Operating {
                 let session = world.sessions.get(&service.host)?;
                 Some(Foreground {
                     title: format!("shell in {service}"),
-                    argv: session.operator(&operating).shell_command(&container),
+                    argv: session.operator(&operating)?.shell_command(&container),
                 })
             }
             Act::Start(plan) => {

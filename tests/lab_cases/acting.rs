@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Image, Lab, Layer, Project, Registry, fresh_seed, image::Built, unique};
 
-const HOSTS: [&str; 4] = ["old", "new", "ctd26", "ctd28"];
+pub(super) const HOSTS: [&str; 4] = ["old", "new", "ctd26", "ctd28"];
 
 /// The program with a configuration that waits less long than people want to.
 pub struct Console<'a> {
@@ -92,7 +92,7 @@ impl Ran {
     }
 }
 
-fn image(lab: &Lab, of: &str) -> Image {
+pub(super) fn image(lab: &Lab, of: &str) -> Image {
     Image::busybox(lab)
         .label("of", of)
         .layer(Layer::random(fresh_seed(), 4096))
@@ -137,8 +137,9 @@ pub fn running(project: &Project, service: &str) -> String {
 pub fn files(project: &Project) -> Vec<(String, Vec<u8>)> {
     let mut list: Vec<(String, Vec<u8>)> = fs::read_dir(&project.folder)
         .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             (name, fs::read(&path).unwrap())
         })

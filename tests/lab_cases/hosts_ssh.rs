@@ -253,6 +253,7 @@ fn a_shell_in_a_container_is_opened_over_the_same_connection() {
             let session = open(&hosts(&lab), address).await;
             let argv = session
                 .operator(&operating)
+                .unwrap()
                 .shell_command(&name.as_str().into());
             // `script` gives the command a terminal.
             let mut script = std::process::Command::new("script");

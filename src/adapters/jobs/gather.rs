@@ -13,8 +13,9 @@ use crate::core::files::{FilesState, Recipe};
 use crate::core::names::{ContainerId, ProjectName, ServiceName};
 use crate::core::rollout::dossier::{Dossier, LockOwner};
 use crate::core::rollout::pin::{
-    BLOCK_BEGIN, BLOCK_END, DEFAULT_NAMES, EnvFile, MARKER, OVERRIDE_FILE, OVERRIDE_NAMES, PIN_FILE,
+    self, BLOCK_BEGIN, BLOCK_END, EnvFile, MARKER, OVERRIDE_FILE, OVERRIDE_NAMES, PIN_FILE,
 };
+use crate::core::rollout::script::OTHERS_AT_WORK;
 use crate::core::rollout::undo::{self, Found, Kind};
 use crate::core::text::clean_within;
 
@@ -78,34 +79,6 @@ async fn read(place: &Place, script: &str) -> Result<BTreeMap<String, String>, S
     Ok(sections)
 }
 
-/// Names the files as they were named when the project was started: not at all where compose finds them itself.
-pub fn file_arguments(recipe: &Recipe) -> Vec<String> {
-    let names: Vec<&str> = recipe
-        .config_files
-        .iter()
-        .map(|file| relative(&recipe.working_dir, file))
-        .filter(|name| *name != PIN_FILE)
-        .collect();
-    let found_by_itself = match names.as_slice() {
-        [one] => DEFAULT_NAMES.contains(one),
-        [one, two] => DEFAULT_NAMES.contains(one) && OVERRIDE_NAMES.contains(two),
-        _ => false,
-    };
-    if found_by_itself {
-        return Vec::new();
-    }
-    names
-        .iter()
-        .flat_map(|name| ["-f".to_owned(), (*name).to_owned()])
-        .collect()
-}
-
-fn relative<'a>(folder: &str, file: &'a str) -> &'a str {
-    file.strip_prefix(folder.trim_end_matches('/'))
-        .and_then(|rest| rest.strip_prefix('/'))
-        .unwrap_or(file)
-}
-
 fn script(
     docker: &[String],
     project: &ProjectName,
@@ -115,12 +88,9 @@ fn script(
     let folder = quote(&recipe.working_dir);
     let docker = join(docker);
     let mut compose = format!("{docker} compose -p {}", quote(project.as_str()));
-    for word in file_arguments(recipe) {
+    for word in pin::arguments(recipe) {
         compose.push(' ');
         compose.push_str(&quote(&word));
-    }
-    if let Some(file) = &recipe.environment_file {
-        compose.push_str(&format!(" --env-file {}", quote(file)));
     }
     let mut files: Vec<String> = recipe.config_files.clone();
     for name in OVERRIDE_NAMES.iter().chain(&[".env"]) {
@@ -133,6 +103,7 @@ fn script(
     files.sort();
     files.dedup();
     let files = join(&files);
+    let given = quote(recipe.environment_file.as_deref().unwrap_or(".env"));
     let overrides = join(&OVERRIDE_NAMES);
     let project = quote(project.as_str());
     let service = quote(service.as_str());
@@ -143,10 +114,13 @@ fn script(
 N user; id -un; hostname
 cd {folder} || exit 0
 N config; {compose} config --format json 2>/dev/null
+N rendering; {compose} config --format json 2>/dev/null | sha256sum | cut -d' ' -f1
 N raw; {compose} config --no-interpolate --format json 2>/dev/null
-ids=$({docker} ps -aq --no-trunc --filter label=com.docker.compose.project={project} --filter label=com.docker.compose.service={service} --filter label=com.docker.compose.oneoff=False)
+# A container that an interrupted recreation made and never started counts only where nothing else is left.
+ids=$({docker} ps -a --no-trunc --filter label=com.docker.compose.project={project} --filter label=com.docker.compose.service={service} --filter label=com.docker.compose.oneoff=False --format '{{{{.ID}}}} {{{{.State}}}} {{{{.Label "com.docker.compose.replace"}}}}' | awk '$2 == "created" && $3 != "" {{ left = left $1 "\n"; next }} {{ print $1; some = 1 }} END {{ if (!some) printf "%s", left }}')
 N containers; [ -z "$ids" ] || {docker} inspect $ids
 N images; [ -z "$ids" ] || {docker} image inspect $({docker} inspect -f '{{{{.Image}}}}' $ids | sort -u) 2>/dev/null
+N names; sed -n 's/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{{0,1\}}\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*=.*/\2/p' {given} 2>/dev/null; env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'
 N files; for f in {files}; do if [ -e "$f" ]; then printf '%s %s\n' "$(sha256sum "$f" 2>/dev/null | cut -d' ' -f1)" "$f"; else printf 'absent %s\n' "$f"; fi; done
 N overrides; for f in {overrides}; do [ ! -e "$f" ] || {{ if [ "$(head -n 1 "$f")" = {marker} ]; then echo "own $f"; else echo "user $f"; fi; }}; done
 N ownoverride; [ ! -e {OVERRIDE_FILE} ] || [ "$(head -n 1 {OVERRIDE_FILE})" != {marker} ] || cat {OVERRIDE_FILE}
@@ -162,9 +136,10 @@ N lock; for l in /run/lock/homelab-tui.{project} "$HOME/.local/state/homelab-tui
 read -r pid boot start <"$l/owner"
 [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && [ "$(sed 's/.*) //' /proc/$pid/stat 2>/dev/null | cut -d' ' -f20)" = "$start" ] && echo alive; break; fi; done
 N lockable; [ -d /run/lock ] && [ -w /run/lock ] && echo yes
-N logind; cat /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf /run/systemd/logind.conf.d/*.conf 2>/dev/null | grep -E '^ *KillUserProcesses *='
+N logind; if k=$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillUserProcesses 2>/dev/null); then echo "KillUserProcesses=${{k#b }}"
+else cat /usr/lib/systemd/logind.conf /usr/lib/systemd/logind.conf.d/*.conf /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf /run/systemd/logind.conf.d/*.conf 2>/dev/null | grep -E '^ *(KillUserProcesses|KillExcludeUsers) *='; fi
 N outlive; [ -d /run/systemd/system ] && command -v systemd-run >/dev/null && {{ [ "$(id -u)" = 0 ] && echo root; [ -e "/var/lib/systemd/linger/$(id -un)" ] && echo linger; }}
-N free; r=$({docker} info -f '{{{{.DockerRootDir}}}}' 2>/dev/null); [ -z "$r" ] || df -Pk "$r" 2>/dev/null | tail -n 1
+N free; r=$({docker} info -f '{{{{.DockerRootDir}}}}' 2>/dev/null); [ -z "$r" ] || {{ df -Pk "$r" 2>/dev/null | tail -n 1; s=$({docker} info -f '{{{{.DriverStatus}}}}' 2>/dev/null); case $s in *containerd*) [ -d "$r/containerd" ] || df -Pk /var/lib/containerd 2>/dev/null | tail -n 1 ;; esac; }}
 N timers; systemctl list-timers --all --output=json 2>/dev/null
 N units; for f in /etc/systemd/system/*.service /usr/local/lib/systemd/system/*.service /run/systemd/system/*.service "$HOME"/.config/systemd/user/*.service /home/*/.config/systemd/user/*.service; do
 [ -r "$f" ] && grep -q 'docker' "$f" 2>/dev/null || continue
@@ -172,6 +147,9 @@ n=$(basename "$f" .service); echo "unit $n.service"
 grep -E '^(Exec[A-Za-z]*|WorkingDirectory|User)=' "$f" | cut -c1-2000
 grep -hE '^On[A-Za-z]*=' "$(dirname "$f")/$n.timer" 2>/dev/null | sed 's/^/timer /'
 systemctl show -p Result "$n.service" 2>/dev/null | sed 's/^/shown /'
+# Where lists of timers have no JSON yet, and for timers of users.
+w=; case $f in */.config/systemd/user/*) w=--user ;; esac
+for p in NextElapseUSecRealtime LastTriggerUSec; do t=$(systemctl $w show -p $p "$n.timer" 2>/dev/null | sed 's/^[^=]*=//'); [ -z "$t" ] || t=$(date -d "$t" +%s 2>/dev/null) && [ -n "$t" ] && echo "moment $p $t"; done
 for w in $(grep -E '^ExecStart=' "$f" | sed 's/^ExecStart=[-@:+!]*//' | cut -d' ' -f1); do case $w in /*) if [ -f "$w" ] && [ "$(head -c 2 "$w")" = '#!' ]; then head -c 20000 "$w" | grep -E 'docker|cd ' | sed 's/^/ExecScript=/' | cut -c1-2000; fi ;; esac; done
 done
 N cron; for f in /etc/crontab /etc/cron.d/* /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/* /var/spool/cron/crontabs/*; do
@@ -179,8 +157,7 @@ N cron; for f in /etc/crontab /etc/cron.d/* /etc/cron.hourly/* /etc/cron.daily/*
 echo "cron $f"; grep -E 'docker|cd ' "$f" | head -c 20000
 done
 if crontab -l 2>/dev/null | grep -q docker; then echo "cron crontab of $(id -un)"; crontab -l | grep docker | cut -c1-2000; fi
-N work; here=$(pwd -P); for p in /proc/[0-9]*; do w=$(tr '\000' ' ' <"$p/cmdline" 2>/dev/null) || continue
-case $w in *docker*compose*\ up*|*docker*compose*\ down*|*docker*compose*\ pull*|*docker*compose*\ build*) [ "$(readlink "$p/cwd" 2>/dev/null)" = "$here" ] && {{ echo "$w" | cut -c1-200; break; }} ;; esac; done
+{OTHERS_AT_WORK}N work; others_at_work {project}
 N end
 "##
     )
@@ -232,6 +209,9 @@ fn fill(
         let raw = json("raw");
         rendered.variables =
             variables::find(&raw, service.as_str(), &rendered.shape, &running.shape);
+        for variable in &mut rendered.variables {
+            variable.on_host = lines("names").any(|name| name == variable.name);
+        }
     }
     if config.is_null() && dossier.unreadable.is_none() {
         dossier.unreadable = Some("docker compose gave no rendering".to_owned());
@@ -242,34 +222,23 @@ fn fill(
             dossier.files.insert(path.to_owned(), hash);
         }
     }
+    let hash = section("rendering");
+    dossier.rendering = Some(hash.to_owned()).filter(|hash| hash.len() == 64 && !config.is_null());
     fill_folder(dossier, sections, recipe);
     dossier.lock = lock(section("lock"));
     dossier.lock_is_shared = section("lockable") == "yes";
-    dossier.kills_processes = lines("logind").next_back().is_some_and(|line| {
-        let value = line
-            .rsplit('=')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        matches!(value.as_str(), "yes" | "true" | "1" | "on")
-    });
+    dossier.kills_processes = kills_processes(section("logind"), &dossier.user);
     dossier.outlive = match section("outlive") {
         "" => None,
-        text if text.contains("root") => {
-            Some(vec!["systemd-run".to_owned(), "--collect".to_owned()])
-        }
-        _ => Some(vec![
-            "systemd-run".to_owned(),
-            "--user".to_owned(),
-            "--collect".to_owned(),
-        ]),
+        text if text.contains("root") => Some(systemd_run(&[])),
+        _ => Some(systemd_run(&["--user"])),
     };
-    dossier.free_bytes = section("free")
-        .split_whitespace()
-        .nth(3)
-        .and_then(|kilobytes| kilobytes.parse::<u64>().ok())
+    // The engine's folder, and containerd's where that keeps the images; the fuller disk decides.
+    dossier.free_bytes = lines("free")
+        .filter_map(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok())
+        .min()
         .map(|kilobytes| kilobytes.saturating_mul(1024));
+    dossier.looked_at = Some(Timestamp::now());
     dossier.at_work = Some(section("work"))
         .filter(|words| !words.is_empty())
         .map(|words| clean_within(words, 200));
@@ -279,6 +248,30 @@ fn fill(
         .iter()
         .filter_map(|found| undo::acts_on(found, &recipe.working_dir, &recipe.config_files))
         .collect();
+}
+
+/// Returns the words that start a job as a unit of its own; it finds docker's credentials by the login's home.
+fn systemd_run(more: &[&str]) -> Vec<String> {
+    let words = ["systemd-run", "--quiet", "--collect"];
+    let home = ["--setenv=HOME", "--setenv=PATH"];
+    let all = words.iter().chain(more).chain(&home);
+    all.map(|word| (*word).to_owned()).collect()
+}
+
+/// Tells whether logind ends a login's processes with it; what is said last holds.
+fn kills_processes(text: &str, user: &str) -> bool {
+    let last = |key: &str| {
+        text.lines()
+            .filter_map(|line| line.trim().split_once('='))
+            .filter(|(own, _)| own.trim() == key)
+            .map(|(_, value)| value.trim().to_ascii_lowercase())
+            .last()
+    };
+    let kills = last("KillUserProcesses")
+        .is_some_and(|value| matches!(value.as_str(), "yes" | "true" | "1" | "on"));
+    // Systemd itself spares root unless told otherwise.
+    let spared = last("KillExcludeUsers").unwrap_or_else(|| "root".to_owned());
+    kills && !spared.split_whitespace().any(|name| name == user)
 }
 
 fn fill_folder(dossier: &mut Dossier, sections: &BTreeMap<String, String>, recipe: &Recipe) {
@@ -299,7 +292,7 @@ fn fill_folder(dossier: &mut Dossier, sections: &BTreeMap<String, String>, recip
     folder.config_files = recipe
         .config_files
         .iter()
-        .map(|file| relative(&recipe.working_dir, file).to_owned())
+        .map(|file| pin::relative(&recipe.working_dir, file).to_owned())
         .collect();
     folder.own_override = own("ownoverride");
     folder.own_pin_file = own("ownpin");
@@ -366,6 +359,14 @@ fn found(sections: &BTreeMap<String, String>) -> Vec<Found> {
                     Some(other) => format!("{other}, {when}"),
                     None => when,
                 });
+            } else if let Some(moment) = line.strip_prefix("moment ") {
+                let mut words = moment.split(' ');
+                let (what, seconds) = (words.next(), words.next());
+                let time = seconds.and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
+                match what {
+                    Some("NextElapseUSecRealtime") => found.next = found.next.or(time),
+                    _ => found.last = found.last.or(time),
+                }
             } else if let Some(result) = line.strip_prefix("shown Result=") {
                 found.result = Some(clean_within(result, 40));
             } else {

@@ -35,6 +35,11 @@ pub fn find(raw: &Value, service: &str, rendered: &Shape, running: &Shape) -> Ve
         };
         places.push((template, now.reveal().to_owned(), was.reveal().to_owned()));
     }
+    let in_image: Vec<String> = own
+        .get("image")
+        .and_then(Value::as_str)
+        .map(names)
+        .unwrap_or_default();
     let mut found: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
     for (template, now, was) in &places {
         let names = names(template);
@@ -60,6 +65,8 @@ pub fn find(raw: &Value, service: &str, rendered: &Shape, running: &Shape) -> Ve
             let first = values.first().cloned().flatten();
             let agree = values.iter().all(|value| *value == first);
             Variable {
+                in_image: in_image.contains(&name) && rendered.image != running.image,
+                on_host: false,
                 name,
                 value: first.filter(|_| agree).map(Hidden::new),
             }

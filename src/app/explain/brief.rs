@@ -130,7 +130,12 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
     match service.config {
         ConfigState::Same => out.add("config", "same as the files"),
         state => {
-            let text = joined([Some(state.word().to_owned()), service.config_why.clone()]);
+            let keys = (state == ConfigState::Changed).then(|| "c lists the keys".to_owned());
+            let text = joined([
+                Some(state.word().to_owned()),
+                service.config_why.clone(),
+                keys,
+            ]);
             let tone = match state {
                 ConfigState::Unknown | ConfigState::Same => Tone::Quiet,
                 ConfigState::Changed | ConfigState::Unreadable => Tone::Attention,

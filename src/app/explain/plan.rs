@@ -16,20 +16,48 @@ const NUMBERS: [&str; 9] = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
 /// Returns the page of a dialog.
 pub fn page(model: &Model, dialog: &Dialog) -> Explanation {
     let target = &dialog.wish.target;
+    let word = if dialog.wish.only_config {
+        "config of"
+    } else {
+        dialog.action().word()
+    };
     let title = format!(
-        "{} {} / {} / {}",
-        dialog.action().word(),
-        target.host,
-        target.project,
-        target.service
+        "{word} {} / {} / {}",
+        target.host, target.project, target.service
     );
     let mut page = Explanation::new(&title);
     match &dialog.stage {
         Stage::Looking => page.toned("", "looking at the host; nothing is changed", Tone::Quiet),
         Stage::Failed(why) => page.toned("", why, Tone::Attention),
+        Stage::Ready(plan) if dialog.wish.only_config => config(plan, &mut page),
         Stage::Ready(plan) => ready(model, dialog, plan, &mut page),
     }
     page
+}
+
+/// Lists what the files would change beside the image, by key.
+fn config(plan: &TargetPlan, page: &mut Explanation) {
+    if plan.differences.is_empty() {
+        match &plan.blocked {
+            Some(why) => page.toned("", why, Tone::Attention),
+            None => page.add("", "a recreation would change the image alone, or nothing"),
+        }
+    } else {
+        page.add("", "beside the image a recreation would change:");
+        for difference in &plan.differences {
+            page.toned("", difference, Tone::Attention);
+        }
+    }
+    if !plan.could_take.is_empty() {
+        let names = plan.could_take.join(", ");
+        page.gap();
+        page.add(
+            "from",
+            format!("{names}: given by whoever deployed, and not on this host"),
+        );
+    }
+    page.gap();
+    page.add("in", format!("{} on {}", plan.folder, plan.target.host));
 }
 
 fn ready(model: &Model, dialog: &Dialog, plan: &TargetPlan, page: &mut Explanation) {
@@ -73,6 +101,9 @@ fn ready(model: &Model, dialog: &Dialog, plan: &TargetPlan, page: &mut Explanati
             "takes",
             format!("{names} from the running container, into the job's environment only"),
         );
+    }
+    for difference in &plan.differences {
+        page.toned("config", difference, Tone::Attention);
     }
     for warning in &plan.warnings {
         page.toned("!", warning, Tone::Attention);

@@ -331,7 +331,11 @@ fn config(service: &ServiceView, out: &mut Explanation) {
         ConfigState::Same => "same as the files".to_owned(),
         state => joined([Some(state.word().to_owned()), why.cloned()]),
     };
+    let changed = service.config == ConfigState::Changed;
     out.toned("config", text, tone);
+    if changed {
+        out.toned("", "c lists the keys that differ", Tone::Quiet);
+    }
 }
 
 fn host_why(model: &Model, host: &HostModel) -> Explanation {

@@ -38,6 +38,24 @@ pub fn ask<M: Mode>(model: &mut Model, action: Action, effects: &mut Vec<Effect<
         to,
         take_environment: false,
         toggle_pin: action == Action::Pin,
+        only_config: false,
+    };
+    look(model, wish, effects);
+}
+
+/// Asks what a recreation of the selected service would change beside its image.
+pub fn config<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
+    let Some(target) = commands::selected_service(model).map(|service| service.key.clone()) else {
+        return;
+    };
+    let wish = PlanWish {
+        number: 0,
+        target,
+        action: Action::Recreate,
+        to: None,
+        take_environment: false,
+        toggle_pin: false,
+        only_config: true,
     };
     look(model, wish, effects);
 }

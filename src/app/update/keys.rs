@@ -239,6 +239,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
         Run::Discover => offers::open(model, false, effects),
         Run::Pull => acting::ask(model, Action::Pull, effects),
         Run::Recreate => acting::ask(model, Action::Recreate, effects),
+        Run::Config => acting::config(model, effects),
         Run::Update => acting::ask(model, Action::Update, effects),
         Run::Rollback => acting::ask(model, Action::Rollback, effects),
         Run::Pin => acting::ask(model, Action::Pin, effects),

@@ -195,6 +195,22 @@ fn show(plan: &PlanLine, output: &mut Output<'_>) -> Result<(), Failed> {
             .fetch_bytes
             .map_or_else(|| "size not known".to_owned(), age::bytes);
         output.line(format_args!("  to     {to}  {fetch} to fetch"))?;
+        if let (Some(free), Some(fetch)) = (
+            target.free_bytes,
+            target.fetch_bytes.filter(|bytes| *bytes > 0),
+        ) {
+            output.line(format_args!(
+                "  disk   {} free, about {} needed with what is unpacked",
+                age::bytes(free),
+                age::bytes(fetch.saturating_mul(3))
+            ))?;
+        }
+        for difference in &target.differences {
+            output.line(format_args!(
+                "  config {}",
+                crate::core::text::clean(difference)
+            ))?;
+        }
         for argv in &target.argv {
             output.line(format_args!(
                 "  run    {}",

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::core::digest::ImageId;
 use crate::core::names::ContainerId;
 
@@ -30,8 +32,12 @@ pub struct Dossier {
     pub folder: Folder,
     /// SHA-256 of the files that the rendering reads, by absolute path.
     pub files: BTreeMap<String, Option<String>>,
+    /// SHA-256 of the project's rendering.
+    pub rendering: Option<String>,
     /// Free bytes where the engine keeps its data.
     pub free_bytes: Option<u64>,
+    /// When the host was looked at.
+    pub looked_at: Option<Timestamp>,
     pub lock: Option<LockOwner>,
     /// Whether the lock can be placed where all logins see it.
     pub lock_is_shared: bool,
@@ -43,6 +49,18 @@ pub struct Dossier {
     pub undoers: Vec<Undoer>,
     /// A compose command of somebody else that is at work in the folder now.
     pub at_work: Option<String>,
+}
+
+impl Dossier {
+    /// Tells whether the files name another image only because the deploying shell had a variable that the host lacks.
+    pub fn image_is_from_shell(&self) -> bool {
+        self.rendered.as_ref().is_some_and(|rendered| {
+            rendered
+                .variables
+                .iter()
+                .any(|variable| variable.in_image && !variable.on_host)
+        })
+    }
 }
 
 /// The service as its files render it.
@@ -62,6 +80,10 @@ pub struct Variable {
     pub name: String,
     /// The value that the running container shows it had, where that can be told from one place alone.
     pub value: Option<Hidden>,
+    /// Whether the host itself has it, in the environment file or in the login's environment.
+    pub on_host: bool,
+    /// Whether it is part of the image's reference.
+    pub in_image: bool,
 }
 
 /// One container as it runs.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::core::digest::ImageId;
-use crate::core::engine::{ImageFacts, ImageStore, Observation};
+use crate::core::engine::{ContainerState, ImageFacts, ImageStore, Observation};
 use crate::core::files::same_release;
 use crate::core::image::ImageRef;
 use crate::core::names::ServiceKey;
@@ -17,9 +17,10 @@ pub use held::held;
 
 use super::Action;
 use super::dossier::Dossier;
+use super::guard::Difference;
 use super::pin;
 use super::plan::{ImageState, Patience, Premise, TargetPlan};
-use super::undo::Undoer;
+use super::undo;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -67,7 +68,8 @@ pub struct Known<'a> {
     pub settings: RollbackSettings,
     /// Whether the project is a swarm stack or no project at all.
     pub not_compose: Option<&'static str>,
-    pub deploys_by_ci: bool,
+    /// When and how often the service was changed by others than this console and the host's own timers, in words.
+    pub changed_by_others: Option<&'a str>,
 }
 
 /// Makes the plan.
@@ -117,19 +119,24 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
         taken_over: Vec::new(),
         could_take: Vec::new(),
         warnings: Vec::new(),
-        undone_by: dossier.undoers.iter().map(undone_by).collect(),
+        undone_by: undone_by(known),
+        differences: Vec::new(),
+        free_bytes: dossier.free_bytes,
         undo: String::new(),
         blocked: None,
         to,
     };
-    if known.deploys_by_ci {
-        plan.undone_by
-            .push("CI deploys this project too: its next run decides what runs then".to_owned());
+    if let Some(told) = known.changed_by_others {
+        plan.undone_by.push(format!(
+            "whoever deploys it from elsewhere, such as CI: {told}; the next such deploy decides what runs then"
+        ));
     }
     plan_pin(wish, known, reference.as_ref(), &mut plan);
     plan.argv = argv(&plan);
     plan.undo = undo(&plan);
     warn(wish, known, &mut plan);
+    let differences = blocked::differences(known, &plan);
+    plan.differences = differences.iter().map(Difference::words).collect();
     plan.blocked = blocked::blocked(wish, known, &mut plan);
     plan
 }
@@ -142,52 +149,8 @@ fn compose(known: &Known<'_>, project: &str) -> Vec<String> {
     let Some(recipe) = known.recipe else {
         return argv;
     };
-    // The files are named only where they were named when the project was started: only so does compose read an
-    // override file, and only so are the labels of the new containers the same.
-    let names = own_files(recipe, &known.dossier.folder);
-    if !is_default(&names, &known.dossier.folder) {
-        for name in names {
-            argv.push("-f".to_owned());
-            argv.push(name);
-        }
-    }
-    if let Some(file) = &recipe.environment_file {
-        argv.push("--env-file".to_owned());
-        argv.push(file.clone());
-    }
+    argv.extend(pin::arguments(recipe));
     argv
-}
-
-/// Returns the operator's own files: those of pins are ours and come and go.
-fn own_files(recipe: &crate::core::files::Recipe, folder: &pin::Folder) -> Vec<String> {
-    recipe
-        .config_files
-        .iter()
-        .map(|file| relative(&recipe.working_dir, file))
-        .filter(|name| name != pin::PIN_FILE)
-        .filter(|name| {
-            name != pin::OVERRIDE_FILE
-                || folder.user_override.as_deref() == Some(pin::OVERRIDE_FILE)
-        })
-        .collect()
-}
-
-/// Tells whether compose finds the project's files by itself in its folder.
-fn is_default(names: &[String], folder: &pin::Folder) -> bool {
-    match names {
-        [one] => pin::DEFAULT_NAMES.contains(&one.as_str()) && folder.user_override.is_none(),
-        [one, two] => {
-            pin::DEFAULT_NAMES.contains(&one.as_str()) && folder.user_override.as_ref() == Some(two)
-        }
-        _ => false,
-    }
-}
-
-fn relative(folder: &str, file: &str) -> String {
-    file.strip_prefix(folder.trim_end_matches('/'))
-        .and_then(|rest| rest.strip_prefix('/'))
-        .unwrap_or(file)
-        .to_owned()
 }
 
 /// Returns the tag by which compose finds the service's image on the host.
@@ -201,7 +164,13 @@ fn service_tag(reference: Option<&ImageRef>, known: &Known<'_>) -> String {
         known.dossier.folder.own_override.is_some() || known.dossier.folder.own_pin_file.is_some();
     match rendered {
         // Under a pin the files name the pin; the tag is what the container had.
-        Some(image) if !pinned && image.parse::<ImageRef>().is_ok() => image.to_owned(),
+        Some(image)
+            if !pinned
+                && !known.dossier.image_is_from_shell()
+                && image.parse::<ImageRef>().is_ok() =>
+        {
+            image.to_owned()
+        }
         _ => reference.map_or_else(|| known.reference.to_owned(), ImageRef::familiar),
     }
 }
@@ -307,6 +276,7 @@ fn premise(dossier: &Dossier) -> Premise {
             .filter_map(|(id, container)| Some((id.clone(), container.image.clone()?)))
             .collect(),
         files: dossier.files.clone(),
+        rendering: dossier.rendering.clone(),
     }
 }
 
@@ -329,8 +299,31 @@ fn patience(wish: &Wish<'_>, known: &Known<'_>) -> Patience {
     }
 }
 
-fn undone_by(undoer: &Undoer) -> String {
-    undoer.words()
+/// Tells what would undo the outcome: what works in the folder by itself, and programs that update containers.
+fn undone_by(known: &Known<'_>) -> Vec<String> {
+    let dossier = known.dossier;
+    let mut list: Vec<String> = dossier
+        .undoers
+        .iter()
+        .map(|undoer| undoer.words(dossier.looked_at))
+        .collect();
+    let labels = dossier.containers.values().map(|own| &own.shape.labels);
+    let mut spared = labels.filter_map(|labels| labels.get(undo::SPARED));
+    if !spared.any(|word| word.reveal() == "false") {
+        let others = known.observation.containers.iter();
+        list.extend(
+            others
+                .filter(|other| other.state == ContainerState::Running)
+                .filter_map(|other| {
+                    let name = undo::updater(&other.reference)?;
+                    Some(format!(
+                        "{} ({name}) pulls and recreates containers of this host by itself",
+                        other.name
+                    ))
+                }),
+        );
+    }
+    list
 }
 
 /// Chooses how a rollback or pin is held.
@@ -509,8 +502,9 @@ fn warn(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) {
                 .to_owned(),
         );
     }
-    if matches!(wish.goal, Goal::Tag(None)) && matches!(wish.action, Action::Recreate) {
+    let held = matches!(wish.goal, Goal::Held(_)) && wish.action == Action::Rollback;
+    if held || (matches!(wish.goal, Goal::Tag(None)) && wish.action == Action::Recreate) {
         plan.warnings
-            .push("with what the host holds; the registry is not asked".to_owned());
+            .push("with what the host holds; the registry is not needed".to_owned());
     }
 }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::core::files::Recipe;
 use crate::core::text::clean_within;
 
 /// The first line of every file that this program makes beside compose files.
@@ -154,6 +155,41 @@ pub enum CannotPin {
     /// The service's name or image cannot be written safely.
     #[error("{0:?} cannot be written into a compose file")]
     Unwritable(String),
+}
+
+/// Names a project's files for compose as they were named when it was started: not at all where compose finds them
+/// itself, as only so is an override file read, and only so are the labels of new containers the same.
+///
+/// Files of pins are ours and come and go; compose finds them by itself.
+pub fn arguments(recipe: &Recipe) -> Vec<String> {
+    let names: Vec<&str> = recipe
+        .config_files
+        .iter()
+        .map(|file| relative(&recipe.working_dir, file))
+        .filter(|name| *name != PIN_FILE)
+        .collect();
+    let found_by_itself = match names.as_slice() {
+        [one] => DEFAULT_NAMES.contains(one),
+        [one, two] => DEFAULT_NAMES.contains(one) && OVERRIDE_NAMES.contains(two),
+        _ => false,
+    };
+    let mut arguments: Vec<String> = Vec::new();
+    if !found_by_itself {
+        for name in names {
+            arguments.extend(["-f".to_owned(), name.to_owned()]);
+        }
+    }
+    if let Some(file) = &recipe.environment_file {
+        arguments.extend(["--env-file".to_owned(), file.clone()]);
+    }
+    arguments
+}
+
+/// Returns a file's name as seen from a folder.
+pub fn relative<'a>(folder: &str, file: &'a str) -> &'a str {
+    file.strip_prefix(folder.trim_end_matches('/'))
+        .and_then(|rest| rest.strip_prefix('/'))
+        .unwrap_or(file)
 }
 
 /// Chooses the least invasive way that holds.

@@ -29,6 +29,9 @@ pub struct Premise {
     pub containers: BTreeMap<ContainerId, ImageId>,
     /// SHA-256 of each file that the rendering read, by path; absent files are told as such.
     pub files: BTreeMap<String, Option<String>>,
+    /// SHA-256 of what the host renders the project to, which also holds what those files bring in.
+    #[serde(default)]
+    pub rendering: Option<String>,
 }
 
 /// How long a job waits before it calls a service well, or gives up.
@@ -79,6 +82,12 @@ pub struct TargetPlan {
     pub pin: Option<PinPlan>,
     /// Names of variables taken over from the running container; their values are in no plan.
     pub taken_over: Vec<String>,
+    /// What a recreation would change beside the image: keys with how they differ, never their values.
+    #[serde(default)]
+    pub differences: Vec<String>,
+    /// Free bytes where the engine keeps its data.
+    #[serde(default)]
+    pub free_bytes: Option<u64>,
     /// Names of variables that could be taken over, where only that would let the plan run.
     #[serde(default)]
     pub could_take: Vec<String>,
@@ -189,6 +198,8 @@ pub fn sample(action: Action) -> TargetPlan {
         },
         pin: None,
         taken_over: Vec::new(),
+        differences: Vec::new(),
+        free_bytes: None,
         could_take: Vec::new(),
         warnings: Vec::new(),
         undone_by: Vec::new(),

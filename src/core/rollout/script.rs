@@ -13,7 +13,8 @@ pub fn script(plan: &TargetPlan) -> String {
     let mut text = String::new();
     head(plan, &mut text);
     text.push_str(LIBRARY);
-    text.push_str("\nbegin\n");
+    text.push_str(OTHERS_AT_WORK);
+    text.push_str("\nwork() {\nbegin\n");
     match plan.action {
         Action::Pull => text.push_str(PULL),
         Action::Recreate => text.push_str(RECREATE),
@@ -31,6 +32,7 @@ pub fn script(plan: &TargetPlan) -> String {
         Action::Unpin => text.push_str(UNPIN),
         Action::Keep => text.push_str(KEEP),
     }
+    text.push_str("}\nsupervise \"$@\"\n");
     text
 }
 
@@ -86,6 +88,14 @@ fn head(plan: &TargetPlan, text: &mut String) {
     set("KEEP", &plan.keep_count.to_string());
     set("SAME_IMAGE", if plan.same_image() { "yes" } else { "" });
     set("ONE_SHOT", if plan.one_shot { "yes" } else { "" });
+    // Values that are taken over are in the job's rendering and were not in the plan's.
+    let rendering = plan.premise.rendering.as_deref();
+    set(
+        "RENDERING",
+        rendering
+            .filter(|_| plan.taken_over.is_empty())
+            .unwrap_or_default(),
+    );
     text.push_str(&format!(
         "docker_() {{ {} \"$@\"; }}\n",
         command_line(&plan.docker)
@@ -199,6 +209,11 @@ fn write_file(name: &str, exclusive: bool, content: Option<&str>, text: &mut Str
 /// What every job has in common.
 const LIBRARY: &str = include_str!("script/library.sh");
 
+/// A shell function that tells of somebody else's compose at work on a project in the present folder.
+///
+/// Where processes of others do not show their folder, their words have to name it.
+pub const OTHERS_AT_WORK: &str = include_str!("script/others_at_work.sh");
+
 const PULL: &str = r#"keep
 pull_service
 expect_tag
@@ -218,7 +233,7 @@ const UPDATE: &str = r#"keep
 pull_service
 expect_tag
 own=$(id_of "$SERVICE_TAG")
-if [ "$own" = "$FROM_ID" ] || [ -n "$SAME_IMAGE" ]; then [ "$own" = "$FROM_ID" ] && drop_keep; finish unchanged "what runs is what the tag names"; fi
+if { [ "$own" = "$FROM_ID" ] || [ -n "$SAME_IMAGE" ]; } && lives; then [ "$own" = "$FROM_ID" ] && drop_keep; finish unchanged "what runs is what the tag names"; fi
 recreate
 prove "$own" || put_back "$WHY"
 tidy
@@ -230,6 +245,7 @@ if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
 hold
 pin_is_new || finish refused "the files of the pin changed since the plan was made"
 before=$(compose config --hash '*' 2>/dev/null | grep -v "^$SERVICE " | sort)
+: >"$J/pinning"
 pin_write || { pin_undo; finish halted "the pin could not be written; nothing was changed"; }
 after=$(compose config --hash '*' 2>>"$J/err" | grep -v "^$SERVICE " | sort)
 if [ "$before" != "$after" ] || [ -z "$(compose config --hash "$SERVICE" 2>>"$J/err")" ]; then
@@ -256,6 +272,7 @@ const PIN_ONLY: &str = r#"keep
 hold
 pin_is_new || finish refused "the files of the pin changed since the plan was made"
 before=$(compose config --hash '*' 2>/dev/null | grep -v "^$SERVICE " | sort)
+: >"$J/pinning"
 pin_write || { pin_undo; finish halted "the pin could not be written; nothing was changed"; }
 after=$(compose config --hash '*' 2>>"$J/err" | grep -v "^$SERVICE " | sort)
 if [ "$before" != "$after" ] || [ -z "$(compose config --hash "$SERVICE" 2>>"$J/err")" ]; then
@@ -267,6 +284,7 @@ finish succeeded "pinned; nothing was recreated"
 
 const UNPIN: &str = r#"[ -n "$PIN" ] || finish unchanged "it is not pinned"
 pin_is_new || finish refused "the files of the pin changed since the plan was made"
+: >"$J/pinning"
 pin_write || { pin_undo; finish halted "the pin could not be taken back; its files are as they were"; }
 finish succeeded "the pin is gone; the service follows its tag from the next recreation on"
 "#;

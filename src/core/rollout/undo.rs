@@ -4,6 +4,8 @@
 
 use jiff::Timestamp;
 
+use crate::core::age::span;
+
 /// A text found on the host that might run commands by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -56,6 +58,9 @@ const UPDATERS: [&str; 8] = [
     "dockcheck",
     "shepherd",
 ];
+
+/// The label by which a container tells the best known of them to leave it alone.
+pub const SPARED: &str = "com.centurylinklabs.watchtower.enable";
 
 /// Updaters that only tell and change nothing.
 const TELLERS: [&str; 3] = ["diun", "whats-up-docker", "wud"];
@@ -119,8 +124,8 @@ pub fn acts_on(found: &Found, folder: &str, files: &[String]) -> Option<Undoer> 
 }
 
 impl Undoer {
-    /// Says what it does in words, without times.
-    pub fn words(&self) -> String {
+    /// Says what it does in words: how often, when next, and how the last run ended.
+    pub fn words(&self, now: Option<Timestamp>) -> String {
         let does = match (self.pulls, self.recreates) {
             (true, true) => "pulls and recreates",
             (true, false) => "pulls",
@@ -133,8 +138,30 @@ impl Undoer {
         if let Some(every) = &self.every {
             words.push_str(&format!(" ({every})"));
         }
+        if let Some((next, now)) = self.next.zip(now) {
+            let ahead = span(next.duration_since(now));
+            let ahead = if ahead == "now" {
+                "in less than a minute".to_owned()
+            } else {
+                format!("in {ahead}")
+            };
+            words.push_str(&format!("; runs next {ahead}"));
+        }
+        let ended = match self.result.as_deref() {
+            None => "",
+            Some("success") => " well",
+            Some(_) => " badly",
+        };
+        match self.last.zip(now) {
+            Some((last, now)) => words.push_str(&format!(
+                "; its last run, {} ago, ended{ended}",
+                span(now.duration_since(last)).replace("now", "less than a minute")
+            )),
+            None if ended == " badly" => words.push_str("; its last run ended badly"),
+            None => {}
+        }
         if let Some(result) = self.result.as_deref().filter(|result| *result != "success") {
-            words.push_str(&format!("; its last run ended with {result}"));
+            words.push_str(&format!(" ({result})"));
         }
         if self.hides_failure {
             words.push_str("; its failures look like success");
@@ -228,13 +255,35 @@ mod tests {
     fn c6_the_hourly_timer_is_seen_for_its_own_project_only() {
         let found = service(HOURLY);
         let undoer = acts_on(&found, "/home/pi/minecraft-server", &[]);
-        let words = undoer.as_ref().map(Undoer::words).unwrap_or_default();
+        let words = undoer
+            .as_ref()
+            .map(|undoer| undoer.words(None))
+            .unwrap_or_default();
         assert_eq!(
             words,
             "minecraft-update.service pulls and recreates this project, even where nothing changed"
         );
         assert_eq!(acts_on(&found, "/home/pi/minecraft", &[]), None);
         assert_eq!(acts_on(&found, "/home/pi/blog", &[]), None);
+    }
+
+    #[test]
+    fn the_next_and_the_last_run_are_told() {
+        let now = Timestamp::from_second(1_800_000_000).ok();
+        let at = |minutes: i64| Timestamp::from_second(1_800_000_000 + 60 * minutes).ok();
+        let found = Found {
+            every: Some("OnUnitActiveSec=1h".to_owned()),
+            next: at(12),
+            last: at(-48),
+            result: Some("exit-code".to_owned()),
+            ..service(HOURLY)
+        };
+        let undoer = acts_on(&found, "/home/pi/minecraft-server", &[]);
+        assert_eq!(
+            undoer.map(|undoer| undoer.words(now)).unwrap_or_default(),
+            "minecraft-update.service pulls and recreates this project, even where nothing changed \
+             (OnUnitActiveSec=1h); runs next in 12 min; its last run, 48 min ago, ended badly (exit-code)"
+        );
     }
 
     #[test]

@@ -116,15 +116,27 @@ fn pinned(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
     ))
 }
 
-/// Holds the plan to changing nothing but the image.
-fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
+/// Tells whether the files render to what the containers were started with, by compose's own hash.
+fn same_as_started(known: &Known<'_>) -> bool {
     let dossier = known.dossier;
-    let rendered = dossier.rendered.as_ref()?;
-    let same_image = rendered.shape.image == known.running.reference;
-    if same_image && dossier.hash.is_some() && dossier.hash.as_deref() == known.config_hash {
-        return None;
-    }
+    let rendered = dossier.rendered.as_ref();
+    rendered.is_some_and(|own| own.shape.image == known.running.reference)
+        && dossier.hash.is_some()
+        && dossier.hash.as_deref() == known.config_hash
+}
+
+/// Lists what a recreation would change beside the image.
+pub(super) fn differences(known: &Known<'_>, plan: &TargetPlan) -> Vec<Difference> {
+    let dossier = known.dossier;
     let mut found: Vec<Difference> = Vec::new();
+    let Some(rendered) = dossier
+        .rendered
+        .as_ref()
+        .filter(|_| !same_as_started(known))
+    else {
+        return found;
+    };
+    let same_image = rendered.shape.image == known.running.reference;
     for container in dossier.containers.values() {
         for difference in guard::differences(&container.shape, &rendered.shape, &container.defaults)
         {
@@ -133,6 +145,13 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
             }
         }
     }
+    // A tag that only the deploying shell had: what runs would silently follow the files' default.
+    if !same_image && dossier.image_is_from_shell() && found.iter().all(|own| own.key != "image") {
+        found.push(Difference {
+            key: "image".to_owned(),
+            how: guard::How::Changed,
+        });
+    }
     // A pin of ours changes the image on purpose.
     if plan.pin.is_some()
         || dossier.folder.own_override.is_some()
@@ -140,6 +159,18 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
     {
         found.retain(|difference| difference.key != "image");
     }
+    found
+}
+
+/// Holds the plan to changing nothing but the image.
+fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
+    let dossier = known.dossier;
+    let rendered = dossier.rendered.as_ref()?;
+    let same_image = rendered.shape.image == known.running.reference;
+    if same_as_started(known) {
+        return None;
+    }
+    let found = differences(known, plan);
     if found.is_empty() {
         let hash_is_telling = same_image
             && dossier.hash.is_some()

@@ -2,6 +2,8 @@
 LC_ALL=C; export LC_ALL
 umask 077
 J=$(cd "$(dirname "$0")" && pwd) || exit 70
+# The number that the job is known by: that of the process which watches over the steps.
+SELF=${2:-$$}
 STATE=$(dirname "$(dirname "$J")")
 STEP=
 LOCKED=
@@ -12,14 +14,18 @@ step() { STEP=$1; mark step "$1" "$2" "$(now)" "${3:-}"; }
 # A text as a JSON string: only what has to be escaped is.
 json() { printf %s "$1" | tr '\n\r\t' '   ' | tr -d '\000-\037\177' | sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$/"/' | { read -r line || :; printf %s "${line:-\"\"}"; }; }
 
+# Tells the host's journal; fails where that could not be written.
 journal() {
   line="{\"at\":\"$(now)\",\"by\":$(json "$BY"),\"action\":\"$ACTION\",\"target\":$(json "$TARGET"),\"from\":$(json "$FROM_REF"),\"to\":$(json "$TO_REF"),\"from_id\":$(json "$FROM_ID"),\"to_id\":$(json "$TO_ID"),\"outcome\":$1,\"why\":$(json "$2"),\"reason\":$(json "$REASON"),\"job\":$(json "$JOB"),\"pin\":$(json "$PIN")}"
-  printf '%s\n' "$line" >>"$STATE/journal.jsonl"
+  printf '%s\n' "$line" >>"$STATE/journal.jsonl" || return 1
   sync "$STATE/journal.jsonl" 2>/dev/null || sync
 }
 
 finish() {
-  trap - EXIT TERM INT HUP
+  trap - EXIT HUP
+  trap '' TERM INT
+  # On a disk that is full by now this is the room for the job's last words.
+  rm -f "$J/reserve"
   mark end "$1" "$(now)" "$2"
   journal "\"$1\"" "$2"
   unlock
@@ -32,26 +38,54 @@ boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
 # alive PID BOOT START: the very process, not another one with its number.
 alive() { [ -n "$1" ] && [ "$2" = "$(boot_id)" ] && [ "$(start_time "$1")" = "$3" ]; }
 
+lock_place() { if [ -d /run/lock ] && [ -w /run/lock ]; then LOCK=/run/lock/homelab-tui.$PROJECT; else mkdir -p "$STATE/locks"; LOCK=$STATE/locks/$PROJECT; fi; }
+lock_owner() { pid=; boot=; start=; who=; since=; other=; { read -r pid boot start; read -r who; read -r since; read -r other; } <"$LOCK/owner"; } 2>/dev/null
+# older FOLDER SECONDS: it was made longer ago than that.
+older() { made=$(stat -c %Y "$1" 2>/dev/null) && [ $(( $(date +%s) - made )) -gt "$2" ]; }
 lock() {
-  if [ -d /run/lock ] && [ -w /run/lock ]; then LOCK=/run/lock/homelab-tui.$PROJECT; else mkdir -p "$STATE/locks"; LOCK=$STATE/locks/$PROJECT; fi
-  for try in 1 2 3; do
+  lock_place
+  for try in 1 2 3 4 5; do
     if mkdir "$LOCK" 2>/dev/null; then
       LOCKED=yes
       chmod 755 "$LOCK"
-      printf '%s %s %s\n%s\n%s\n%s\n' "$$" "$(boot_id)" "$(start_time $$)" "$BY" "$(now)" "$JOB" >"$LOCK/owner"
+      printf '%s %s %s\n%s\n%s\n%s\n' "$SELF" "$(boot_id)" "$(start_time "$SELF")" "$BY" "$(now)" "$JOB" >"$LOCK/owner" || finish refused "the lock $LOCK cannot be written"
       chmod 644 "$LOCK/owner"
       return 0
     fi
-    { read -r pid boot start; read -r who; read -r since; read -r other; } <"$LOCK/owner" 2>/dev/null
-    if [ -z "${pid:-}" ]; then sleep 1; continue; fi
-    if alive "$pid" "$boot" "$start"; then
+    lock_owner
+    # It is being taken right now, or its owner died before it could sign.
+    if [ -z "$pid" ] && ! older "$LOCK" 60; then sleep 1; continue; fi
+    if [ -n "$pid" ] && alive "$pid" "$boot" "$start"; then
       finish refused "$who has been at work on $PROJECT since $since (job $other)"
     fi
-    # The one who left the lock behind is dead: only one of us gets to move it away.
-    mv "$LOCK" "$LOCK.dead.$$" 2>/dev/null && rm -rf "$LOCK.dead.$$" && mark note "a lock left by the dead job ${other:-unknown} of ${who:-unknown} was removed"
+    break_lock
   done
   finish refused "the lock $LOCK could not be had"
 }
+# The one who left the lock behind is dead. Only one at a time may move it away, and looks again before.
+break_lock() {
+  if ! mkdir "$LOCK.breaking" 2>/dev/null; then
+    if older "$LOCK.breaking" 60; then rmdir "$LOCK.breaking" 2>/dev/null; fi
+    sleep 1; return
+  fi
+  dead=$pid
+  lock_owner
+  if [ "$pid" = "$dead" ] && ! { [ -n "$pid" ] && alive "$pid" "$boot" "$start"; }; then
+    rm -rf "$LOCK" && mark note "a lock left by the dead job ${other:-unknown} of ${who:-unknown} was removed"
+    bury "$other"
+  fi
+  rmdir "$LOCK.breaking"
+}
+# bury JOB: says in the journal how a job ended that died without a word.
+bury() {
+  case $1 in ''|*/*|.*) return ;; esac
+  dead=$STATE/jobs/$1
+  [ -d "$dead" ] && [ ! -e "$dead/rc" ] || return
+  begun=$(grep -F "\"job\":\"$1\"" "$STATE/journal.jsonl" 2>/dev/null | grep -F '"outcome":null' | tail -n 1)
+  [ -z "$begun" ] || printf '%s\n' "$begun" | sed "s/^{\"at\":\"[^\"]*\"/{\"at\":\"$(now)\"/; s/\"outcome\":null,\"why\":\"[^\"]*\"/\"outcome\":\"halted\",\"why\":\"the job died during $(last_step "$dead/out"), as in a crash of the host; look at what runs\"/" >>"$STATE/journal.jsonl"
+  echo halted >"$dead/rc"
+}
+last_step() { word=$(sed -n 's/^@step \([a-z-]*\) .*/\1/p' "$1" 2>/dev/null | tail -n 1); printf %s "${word:-its start}"; }
 unlock() { if [ -n "$LOCKED" ]; then rm -rf "$LOCK"; LOCKED=; fi; }
 
 # The operator's .env may hold secrets: it is copied and cut on the host and never read into a plan.
@@ -100,38 +134,80 @@ same_file() {
   [ "$own" = "$2" ] || finish refused "$1 was changed since the plan was made"
 }
 
-members() { docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False --format '{{.ID}}'; }
-
-# Somebody else's compose, at work in this folder right now.
-others_at_work() {
-  for process in /proc/[0-9]*; do
-    pid=${process#/proc/}
-    [ "$pid" = "$$" ] && continue
-    words=$(tr '\000' ' ' <"$process/cmdline" 2>/dev/null) || continue
-    case $words in
-      *docker*compose*\ up*|*docker*compose*\ down*|*docker*compose*\ pull*|*docker*compose*\ build*|*docker*compose*\ restart*|*docker*compose*\ stop*|*docker*compose*\ rm*)
-        if [ "$(readlink "$process/cwd" 2>/dev/null)" = "$(pwd -P)" ]; then printf %s "$words"; return 0; fi ;;
-    esac
-  done
-  return 1
-}
+# What an interrupted recreation made and never started counts only where nothing else is left.
+members() { docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.State}} {{.Label "com.docker.compose.replace"}}' | awk '$2 == "created" && $3 != "" { left = left $1 "\n"; next } { print $1; some = 1 } END { if (!some) printf "%s", left }'; }
+# Whether one of them runs, or has done its work.
+lives() { [ -n "$ONE_SHOT" ] || for id in $(members "$SERVICE"); do docker_ inspect -f '{{.State.Running}}' "$id"; done | grep -q true; }
 
 begin() {
-  exec >>"$J/out" 2>>"$J/err" </dev/null
-  printf '%s %s %s\n' "$$" "$(boot_id)" "$(start_time $$)" >"$J/pid"
-  trap 'finish halted "the job was ended from outside during ${STEP:-its start}"' TERM INT
+  trap ended TERM INT
   trap '' HUP
   trap 'finish halted "the script ended by itself during ${STEP:-its start}"' EXIT
   mark begin "$ACTION" "$(now)" "$TARGET"
+  head -c 65536 /dev/zero >"$J/reserve" || finish refused "there is no room for the job's own records in $J"
   lock
   cd "$FOLDER" || finish refused "the folder $FOLDER is gone"
-  if other=$(others_at_work); then finish refused "somebody else is at work on this project: $other"; fi
+  if other=$(others_at_work "$PROJECT"); then finish refused "somebody else is at work on this project: $other"; fi
+  engine_is_there || finish refused "the engine does not answer: $(last_words)"
   premise_files
+  [ -z "$RENDERING" ] || [ "$(compose config --format json 2>/dev/null | sha256sum | cut -d' ' -f1)" = "$RENDERING" ] || finish refused "the project's files render to something else than when the plan was made"
   expected=$(premise_containers | sort)
   found=$(for id in $(members "$SERVICE"); do printf '%s %s\n' "$id" "$(docker_ inspect -f '{{.Image}}' "$id")"; done | sort)
   [ "$expected" = "$found" ] || finish refused "the containers of $SERVICE changed since the plan was made"
   # The way back is on disk before the first change.
-  journal null "begun"
+  journal null "begun" || finish refused "the journal $STATE/journal.jsonl cannot be written"
+}
+# Asked to end from outside: not in the middle of a change.
+ended() {
+  case $STEP in
+    recreate|wait|prove) put_back "the job was ended from outside during $STEP" ;;
+    put-back) : ;;
+    *) finish halted "the job was ended from outside during ${STEP:-its start}; what ran still runs" ;;
+  esac
+}
+
+# Runs the steps in a process of their own; should that be killed, this one brings the former image back.
+supervise() {
+  if [ "${1:-}" = work ]; then work; exit; fi
+  exec >>"$J/out" 2>>"$J/err" </dev/null
+  printf '%s %s %s\n' "$$" "$(boot_id)" "$(start_time $$)" >"$J/pid"
+  trap '' HUP
+  sh "$J/run" work "$$" &
+  worker=$!
+  trap 'kill -TERM "$worker" 2>/dev/null' TERM INT
+  while kill -0 "$worker" 2>/dev/null; do wait "$worker"; done
+  [ -e "$J/rc" ] || recover
+}
+recover() {
+  trap '' TERM INT
+  lock_place; lock_owner
+  if [ "$other" = "$JOB" ]; then LOCKED=yes; fi
+  STEP=$(last_step "$J/out")
+  killed="the job's script was killed during $STEP"
+  grep -q '^@step ' "$J/out" || finish refused "$killed; nothing was touched"
+  cd "$FOLDER" || finish halted "$killed; the folder $FOLDER is gone"
+  # What it had started may still be at work.
+  for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do others_at_work "$PROJECT" >/dev/null || break; sleep 1; done
+  if grep -q '^@step put-back ' "$J/out"; then STEP=put-back; fi
+  case $STEP in
+    recreate|wait|prove|put-back) put_back "$killed" ;;
+  esac
+  if [ -e "$J/pinning" ] && [ "$ACTION" != unpin ]; then pin_undo || finish halted "$killed; the pin's files could not be taken back"; fi
+  finish halted "$killed; what ran still runs"
+}
+
+engine_is_there() { docker_ version -f '{{.Server.Version}}' >/dev/null; }
+# An engine that is being started anew is waited for: its absence says nothing of the service.
+engine_back() {
+  engine_is_there 2>/dev/null && return 0
+  mark note "the engine does not answer; it is waited for"
+  left=$TIMEOUT
+  while [ "$left" -gt 0 ]; do
+    sleep 1
+    left=$(( left - 1 ))
+    if engine_is_there 2>/dev/null; then mark note "the engine is back"; return 0; fi
+  done
+  return 1
 }
 
 keep() {
@@ -158,12 +234,13 @@ id_of() { docker_ image inspect -f '{{.Id}}' "$1" 2>/dev/null; }
 cancellable() {
   "$@" >>"$J/err" 2>&1 &
   child=$!
-  while kill -0 "$child" 2>/dev/null; do
-    if [ -e "$J/cancel" ]; then kill "$child" 2>/dev/null; wait "$child" 2>/dev/null; return 130; fi
-    sleep 1 &
-    wait $! 2>/dev/null
-  done
+  ( while kill -0 "$child"; do if [ -e "$J/cancel" ]; then kill "$child"; fi; sleep 1; done ) 2>/dev/null &
+  watcher=$!
   wait "$child"
+  status=$?
+  kill "$watcher" 2>/dev/null
+  if [ "$status" != 0 ] && [ -e "$J/cancel" ]; then return 130; fi
+  return "$status"
 }
 # Fetching has not touched the service: here it is safe to stop.
 fetch() {
@@ -185,6 +262,15 @@ clear_left_overs() {
 }
 
 up() {
+  tries=0
+  until said=$(wc -c <"$J/err"); up_once "$@"; do
+    # An engine that ended in the middle leaves half a recreation, which compose completes once it is back.
+    if engine_is_there 2>/dev/null && ! tail -c "+$(( said + 1 ))" "$J/err" | grep -Eqi 'cannot connect to the docker daemon|error during connect|unexpected EOF|: EOF|connection reset|connection refused|daemon is shutting down'; then return 1; fi
+    tries=$(( tries + 1 ))
+    [ "$tries" -le 3 ] && engine_back || return 1
+  done
+}
+up_once() {
   clear_left_overs "$SERVICE"
   if [ "$SCALE" -gt 1 ]; then set -- "$@" --scale "$SERVICE=$SCALE"; fi
   compose up -d --no-deps --pull never "$@" "$SERVICE" >>"$J/err" 2>&1 || return 1
@@ -193,19 +279,40 @@ up() {
   done
 }
 
+# health_time CONTAINER: the seconds that its own health check takes at worst, 0 without one.
+health_time() {
+  set -- $(docker_ inspect -f '{{with .Config.Healthcheck}}{{if .Test}}{{index .Test 0}} {{printf "%d %d %d %d" .StartPeriod .Interval .Timeout .Retries}}{{end}}{{end}}' "$1" 2>/dev/null)
+  if [ $# -lt 5 ] || [ "$1" = NONE ]; then echo 0; return; fi
+  interval=$3 timeout=$4 retries=$5
+  [ "$interval" -gt 0 ] || interval=30000000000
+  [ "$timeout" -gt 0 ] || timeout=30000000000
+  [ "$retries" -gt 0 ] || retries=3
+  echo $(( ( $2 + ( interval + timeout ) * retries ) / 1000000000 + 5 ))
+}
+
 # Waits until every container is well; tells why not otherwise.
 well() {
   step wait started
   deadline=$(( $(date +%s) + TIMEOUT ))
-  settled=; counts=
+  settled=; counts=; seen=; grace=5
   while :; do
     now_=$(date +%s)
     good=yes; why=; fresh=
     all=$(for service in "$SERVICE" $DEPENDENTS; do members "$service"; done)
+    if ! engine_is_there 2>/dev/null; then
+      engine_back || { WHY="the engine does not answer"; step wait failed "$WHY"; return 1; }
+      deadline=$(( $(date +%s) + TIMEOUT )); counts=; seen=; grace=15
+      continue
+    fi
     [ -n "$all" ] || { WHY="no container of $SERVICE is there"; step wait failed "$WHY"; return 1; }
     for id in $all; do
-      set -- $(docker_ inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.ExitCode}}' "$id" 2>/dev/null)
-      state=${1:-gone} health=${2:-none} restarts=${3:-0} code=${4:-0}
+      set -- $(docker_ inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}}' "$id" 2>/dev/null)
+      state=${1:-gone} health=${2:-none} restarts=${3:-0} code=${4:-0} policy=${5:-no}
+      # The new image may bring a health check that takes longer than the former one's.
+      case $seen in
+        *"$id"*) : ;;
+        *) seen="$seen $id"; limit=$(( now_ + $(health_time "$id") )); if [ "$limit" -gt "$deadline" ]; then deadline=$limit; fi ;;
+      esac
       fresh="$fresh $id:$restarts"
       case $state/$health in
         running/healthy) : ;;
@@ -213,7 +320,10 @@ well() {
         running/starting) good=; why="health is still starting" ;;
         running/unhealthy) WHY="it is unhealthy"; step wait failed "$WHY"; return 1 ;;
         exited/*)
-          if [ "$code" = 0 ] && [ -n "$ONE_SHOT" ]; then :; else WHY="it exited ($code)"; step wait failed "$WHY"; return 1; fi ;;
+          if [ "$code" = 0 ] && [ -n "$ONE_SHOT" ]; then :;
+          # The engine starts it anew in a moment.
+          elif [ "$grace" -gt 0 ] && { [ "$policy" = always ] || [ "$policy" = unless-stopped ]; }; then grace=$(( grace - 1 )); good=; why="it exited ($code)"
+          else WHY="it exited ($code)"; step wait failed "$WHY"; return 1; fi ;;
         dead/*|gone/*) WHY="its container is $state"; step wait failed "$WHY"; return 1 ;;
         *) good=; why="its container is $state" ;;
       esac
@@ -249,14 +359,25 @@ put_back() {
   failure=$1
   step put-back started
   if [ -n "$PIN" ]; then pin_undo || finish halted "$failure; the pin's files could not be taken back"; fi
-  if [ -n "$KEEP_TAG" ] && [ -n "$SERVICE_TAG" ] && ! docker_ tag "$KEEP_TAG" "$SERVICE_TAG"; then
-    step put-back failed
-    finish halted "$failure; the former image could not be given its tag: $(last_words)"
-  fi
-  if ! up --force-recreate; then
-    step put-back failed
-    finish halted "$failure; putting back failed too: $(last_words)"
-  fi
+  engine_back
+  # A service that runs by digest needs no tag to come back.
+  case $SERVICE_TAG in
+    ''|*@*) : ;;
+    *)
+      if [ -n "$KEEP_TAG" ] && ! docker_ tag "$KEEP_TAG" "$SERVICE_TAG"; then
+        step put-back failed
+        finish halted "$failure; the former image could not be given its tag: $(last_words)"
+      fi ;;
+  esac
+  # What was in the way, a port that somebody took, may be gone in a while.
+  for pause in 1 2 4 8 16 ''; do
+    if up --force-recreate; then break; fi
+    if [ -z "$pause" ]; then
+      step put-back failed
+      finish halted "$failure; putting back failed too: $(last_words)"
+    fi
+    sleep "$pause"
+  done
   if well && prove "$FROM_ID"; then
     step put-back done
     finish put-back "$failure; the former image runs again, and $SERVICE_TAG names it on this host until the next pull"
