@@ -215,4 +215,24 @@ mod tests {
             assert!(is_dull(line.as_bytes()), "{line}");
         }
     }
+
+    #[test]
+    fn a_time_that_lost_its_point_is_looked_at() {
+        let line = |time: &str, text: &str| format!("2026-03-14T09:26:{time}Z {text}\n");
+        let log = [
+            line("50.0000000", "#1 [1/2] FROM a"),
+            line("50.0000000", "#1 DONE 0.0s"),
+            line("51.0000000", "#2 [2/2] RUN b"),
+            line("51.1000000", "#2 0.1 x"),
+            line("51.2000000", "#2 0.2 x"),
+            line("5113000000", "#2 0.3 x"),
+        ]
+        .concat();
+        let unread = |mut reader: super::super::BuildLog| {
+            reader.feed(log.as_bytes());
+            reader.finish(None)[0].unread
+        };
+        let careful = unread(super::super::BuildLog::careful());
+        assert_eq!(unread(super::super::BuildLog::new()), careful);
+    }
 }
