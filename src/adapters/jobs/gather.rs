@@ -121,7 +121,7 @@ ids=$({docker} ps -a --no-trunc --filter label=com.docker.compose.project={proje
 N containers; [ -z "$ids" ] || {docker} inspect $ids
 N images; [ -z "$ids" ] || {docker} image inspect $({docker} inspect -f '{{{{.Image}}}}' $ids | sort -u) 2>/dev/null
 N names; sed -n 's/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{{0,1\}}\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*=.*/\2/p' {given} 2>/dev/null; env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'
-N files; for f in {files}; do if [ -e "$f" ]; then printf '%s %s\n' "$(sha256sum "$f" 2>/dev/null | cut -d' ' -f1)" "$f"; else printf 'absent %s\n' "$f"; fi; done
+N files; for f in {files}; do if [ -e "$f" ]; then own=$(sha256sum "$f" 2>/dev/null | cut -d' ' -f1); printf '%s %s\n' "${{own:-unreadable}}" "$f"; else printf 'absent %s\n' "$f"; fi; done
 N overrides; for f in {overrides}; do [ ! -e "$f" ] || {{ if [ "$(head -n 1 "$f")" = {marker} ]; then echo "own $f"; else echo "user $f"; fi; }}; done
 N ownoverride; [ ! -e {OVERRIDE_FILE} ] || [ "$(head -n 1 {OVERRIDE_FILE})" != {marker} ] || cat {OVERRIDE_FILE}
 N ownpin; [ ! -e {PIN_FILE} ] || cat {PIN_FILE}

@@ -244,10 +244,10 @@ const ROLLBACK_PINNED: &str = r#"keep
 if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
 hold
 pin_is_new || finish refused "the files of the pin changed since the plan was made"
-before=$(compose config --hash '*' 2>/dev/null | grep -v "^$SERVICE " | sort)
+before=$(other_services)
 : >"$J/pinning"
 pin_write || { pin_undo; finish halted "the pin could not be written; nothing was changed"; }
-after=$(compose config --hash '*' 2>>"$J/err" | grep -v "^$SERVICE " | sort)
+after=$(other_services)
 if [ "$before" != "$after" ] || [ -z "$(compose config --hash "$SERVICE" 2>>"$J/err")" ]; then
   pin_undo
   finish halted "with the pin's file the project would render differently beyond $SERVICE; it was taken back and nothing was changed"
@@ -271,10 +271,10 @@ finish succeeded "rolled back, proven by digest and health; not pinned: the next
 const PIN_ONLY: &str = r#"keep
 hold
 pin_is_new || finish refused "the files of the pin changed since the plan was made"
-before=$(compose config --hash '*' 2>/dev/null | grep -v "^$SERVICE " | sort)
+before=$(other_services)
 : >"$J/pinning"
 pin_write || { pin_undo; finish halted "the pin could not be written; nothing was changed"; }
-after=$(compose config --hash '*' 2>>"$J/err" | grep -v "^$SERVICE " | sort)
+after=$(other_services)
 if [ "$before" != "$after" ] || [ -z "$(compose config --hash "$SERVICE" 2>>"$J/err")" ]; then
   pin_undo
   finish halted "with the pin's file the project would render differently beyond $SERVICE; it was taken back and nothing was changed"

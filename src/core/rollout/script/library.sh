@@ -130,7 +130,7 @@ write_file() {
 }
 
 same_file() {
-  if [ -e "$1" ]; then own=$(sha256sum "$1" 2>/dev/null | cut -d' ' -f1); else own=absent; fi
+  if [ -e "$1" ]; then own=$(sha256sum "$1" 2>/dev/null | cut -d' ' -f1); own=${own:-unreadable}; else own=absent; fi
   [ "$own" = "$2" ] || finish refused "$1 was changed since the plan was made"
 }
 
@@ -217,7 +217,7 @@ keep() {
     step keep failed
     finish refused "the running image could not be kept: $(last_words)"
   fi
-  mkdir -p "$STATE" && printf '%s %s\n' "$(now)" "$KEEP_TAG" >>"$STATE/keeps"
+  mkdir -p "$STATE" && printf '%s %s %s\n' "$(now)" "$KEEP_TAG" "$PROJECT/$SERVICE" >>"$STATE/keeps"
   step keep done
 }
 
@@ -342,10 +342,16 @@ well() {
   done
 }
 
+# What the project's other services render to.
+other_services() { compose config --hash '*' 2>>"$J/err" | BUT="$SERVICE" awk '$1 != ENVIRON["BUT"]' | sort; }
+
 # prove ID: every container of the service runs that image.
 prove() {
   step prove started
-  for id in $(members "$SERVICE"); do
+  # An engine that lists nothing has proven nothing.
+  found=$(members "$SERVICE")
+  if [ -z "$1" ] || [ -z "$found" ]; then WHY="no container of $SERVICE could be listed"; step prove failed "$WHY"; return 1; fi
+  for id in $found; do
     own=$(docker_ inspect -f '{{.Image}}' "$id")
     if [ "$own" != "$1" ]; then WHY="a container runs $own, not $1"; step prove failed "$WHY"; return 1; fi
     set -- "$1" "$own" "$(docker_ inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id")"
@@ -398,17 +404,18 @@ recreate() {
   well || put_back "$WHY"
 }
 
-# Drops the oldest ways back beyond the number that is kept; the engine itself refuses one in use.
+# Drops the service's oldest ways back beyond the number that is kept; the engine itself refuses one in use.
 tidy() {
   [ -n "$KEEP_TAG" ] && [ -f "$STATE/keeps" ] || return 0
-  repository=${KEEP_TAG%:*}
-  grep -F " $repository:" "$STATE/keeps" | sort -u -k2,2 | sort | awk '{print $2}' >"$J/keeps"
+  OWN="$PROJECT/$SERVICE"; export OWN
+  awk '$3 == ENVIRON["OWN"] { at[$2] = $1 } END { for (tag in at) print at[tag], tag }' "$STATE/keeps" | sort | awk '{ print $2 }' >"$J/keeps"
   count=$(wc -l <"$J/keeps")
   [ "$count" -gt "$KEEP" ] || return 0
   head -n $(( count - KEEP )) "$J/keeps" | while read -r tag; do
     [ "$tag" = "$KEEP_TAG" ] && continue
-    docker_ rmi "$tag" >>"$J/err" 2>&1
-    grep -vF " $tag" "$STATE/keeps" >"$J/keeps.new" && cat "$J/keeps.new" >"$STATE/keeps"
+    TAG=$tag awk '$2 != ENVIRON["TAG"] || $3 != ENVIRON["OWN"]' "$STATE/keeps" >"$J/keeps.new" && cat "$J/keeps.new" >"$STATE/keeps"
+    # Another service of the same image may go back to it.
+    grep -qF " $tag " "$STATE/keeps" || docker_ rmi "$tag" >>"$J/err" 2>&1
   done
 }
 drop_keep() { [ -n "$KEEP_TAG" ] && docker_ rmi "$KEEP_TAG" >>"$J/err" 2>&1; return 0; }

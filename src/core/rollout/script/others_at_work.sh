@@ -3,10 +3,12 @@ others_at_work() {
   here=$(pwd -P)
   for process in /proc/[0-9]*; do
     words=$(tr '\000' ' ' <"$process/cmdline" 2>/dev/null) || continue
-    case $words in
-      *docker*compose*\ up*|*docker*compose*\ down*|*docker*compose*\ pull*|*docker*compose*\ build*|*docker*compose*\ restart*|*docker*compose*\ start*|*docker*compose*\ stop*|*docker*compose*\ create*|*docker*compose*\ rm*) : ;;
-      *) continue ;;
-    esac
+    case $words in *docker*compose*) : ;; *) continue ;; esac
+    verb=
+    for word in up down pull build restart start stop create rm; do
+      case $words in *docker*compose*" $word "*|*docker*compose*" $word") verb=$word; break ;; esac
+    done
+    [ -n "$verb" ] || continue
     [ "${process#/proc/}" = "$$" ] && continue
     # Another project may live in the same folder.
     case $words in
@@ -15,7 +17,8 @@ others_at_work() {
       *" $here/"*|*"=$here/"*|*" $here "*) : ;;
       *) [ "$(readlink "$process/cwd" 2>/dev/null)" = "$here" ] || continue ;;
     esac
-    printf %s "$words" | cut -c1-200
+    # Its other words may hold a secret.
+    printf 'docker compose %s, process %s' "$verb" "${process#/proc/}"
     return 0
   done
   return 1
