@@ -62,7 +62,7 @@ pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut 
     if let View::Wall { page } = &model.screen.view {
         wall::draw(model, *page, &mut pen, area);
         overlay::draw(model, &mut pen, area, area);
-        return;
+        return Drawn::default();
     }
     let rows = Rows::of(model);
     let (top, rest) = cut_top(area, header::height(model, area));
