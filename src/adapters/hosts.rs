@@ -11,12 +11,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
+use crate::adapters::secret::Secret;
 use crate::core::engine::Observation;
 use crate::core::failure::{HostFailure, HostTrouble, RegistryFailure};
 use crate::core::files::{FilesState, Recipe};
 use crate::core::host::{Address, HostSpec};
 use crate::core::image::ImageRef;
 use crate::core::mode::Operating;
+use crate::core::names::ContainerId;
 use crate::core::names::ProjectName;
 use crate::core::settings::SshSettings;
 use crate::core::watch::Scope;
@@ -232,12 +234,22 @@ impl HostSession {
         self.observer.events()
     }
 
+    /// Follows a container's output from its last lines on.
+    pub fn logs(
+        &self,
+        container: &ContainerId,
+    ) -> impl futures_util::Stream<Item = Result<(bool, bytes::Bytes), HostFailure>> + Send + 'static
+    {
+        self.observer.logs(container)
+    }
+
     /// Lets the engine ask the registry of a reference.
     pub async fn distribution(
         &self,
         reference: &ImageRef,
+        auth: Option<&Secret>,
     ) -> Result<Distribution, RegistryFailure> {
-        self.observer.distribution(reference).await
+        self.observer.distribution(reference, auth).await
     }
 
     /// Lets the host render a project's files.

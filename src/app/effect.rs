@@ -94,6 +94,14 @@ pub enum Look {
     Recheck { host: HostName },
     /// Gathers what a plan needs and makes it; nothing is changed.
     Plan(PlanWish),
+    /// Follows the logs of containers, instead of those followed so far.
+    Logs {
+        number: u64,
+        host: HostName,
+        containers: Vec<ContainerId>,
+    },
+    /// Follows no log any more.
+    LeaveLogs,
     /// Reads a source of builds and follows it.
     Builds { source: Box<str> },
     /// Asks how old a cache of builds is that lies in a registry.

@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod judge;
 pub mod keymap;
 pub mod keys;
+pub mod logs;
 pub mod memo;
 pub mod mode;
 pub mod model;

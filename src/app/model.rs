@@ -23,6 +23,7 @@ use super::history::History;
 use super::jobs::Job;
 use super::judge::{HostView, ServiceView};
 use super::keymap::Keymap;
+use super::logs::Logs;
 use super::memo::Memo;
 use super::msg::Now;
 use super::preview::Preview;
@@ -55,7 +56,9 @@ pub struct Model {
     pub builds: Builds,
     /// Jobs that run, and those that ended badly and were not looked at yet.
     pub jobs: Vec<Job>,
-    /// How many plans were asked for.
+    /// The log that is looked at.
+    pub logs: Option<Logs>,
+    /// How many plans and logs were asked for.
     pub asked: u64,
     pub screen: Screen,
     pub keymap: Keymap,
@@ -224,6 +227,7 @@ impl Model {
             history: History::default(),
             tailnet: TailnetModel::default(),
             jobs: Vec::new(),
+            logs: None,
             asked: 0,
             screen: Screen {
                 home: wall,

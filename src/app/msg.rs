@@ -10,6 +10,7 @@ use crate::core::failure::{HostFailure, RegistryFailure};
 use crate::core::files::{FilesState, Recipe};
 use crate::core::history::Event;
 use crate::core::image::ImageRef;
+use crate::core::logs::LogNews;
 use crate::core::memory::Memory;
 use crate::core::names::{HostName, ProjectName};
 use crate::core::offer::Offer;
@@ -130,6 +131,11 @@ pub enum Msg {
         asker: RepositoryKey,
         reference: ImageRef,
         result: Result<TopDigest, RegistryFailure>,
+    },
+    /// What came of following the log that was asked for under this number.
+    Logs {
+        number: u64,
+        news: LogNews,
     },
     /// A source of builds has something to say.
     Builds {

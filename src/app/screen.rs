@@ -31,6 +31,8 @@ pub struct Screen {
     pub detail: bool,
     pub view: View,
     pub overlay: Overlay,
+    /// How far the open page can be scrolled, as its last drawing told.
+    pub scroll_end: Option<usize>,
     pub notice: Option<Notice>,
     /// Whether the console returns to the wall by itself.
     pub home: bool,
@@ -54,6 +56,7 @@ impl Default for Screen {
             detail: false,
             view: View::Fleet,
             overlay: Overlay::None,
+            scroll_end: None,
             notice: None,
             home: false,
             key_at: Duration::ZERO,
@@ -167,6 +170,8 @@ pub enum View {
         repository: Option<Box<str>>,
         selected: usize,
     },
+    /// The log of a service's containers.
+    Logs { service: ServiceKey },
     /// Builds by what they make.
     Builds {
         /// The selected row; the first one where nothing was selected yet.
@@ -196,7 +201,9 @@ impl View {
             | Self::Build { .. }
             | Self::History { .. }
             | Self::Wall { .. } => None,
-            Self::Layers { service, .. } | Self::Tags { service, .. } => Some(service),
+            Self::Layers { service, .. } | Self::Tags { service, .. } | Self::Logs { service } => {
+                Some(service)
+            }
         }
     }
 }

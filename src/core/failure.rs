@@ -7,6 +7,8 @@ use std::fmt;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use super::remote::Request;
+
 /// What stands between the console and a host's engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -134,6 +136,17 @@ pub struct RegistryFailure {
     pub remedy: String,
     /// How long the registry asked to be left alone.
     pub retry_after: Option<SignedDuration>,
+    /// What was asked until then; apart, as failures travel as results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Box<Asked>>,
+}
+
+/// What was asked before a question failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Asked {
+    pub requests: Vec<Request>,
+    /// Whose credentials were used, by name.
+    pub credential: Option<String>,
 }
 
 impl RegistryFailure {
@@ -149,6 +162,7 @@ impl RegistryFailure {
             what: what.into(),
             remedy: remedy.into(),
             retry_after: None,
+            asked: None,
         }
     }
 

@@ -20,6 +20,7 @@ pub mod image;
 pub mod inventory;
 pub mod layers;
 pub mod links;
+pub mod logs;
 pub mod memory;
 pub mod mode;
 pub mod names;

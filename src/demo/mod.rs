@@ -11,6 +11,7 @@ pub mod driver;
 pub mod expect;
 mod hosts;
 mod journal;
+mod logs;
 mod mint;
 mod preview;
 mod registries;
@@ -215,6 +216,8 @@ impl Demo {
             Look::Builds { source } => self.builds(source),
             Look::BuildCache { reference, .. } => vec![self.build_cache(reference)],
             Look::WatchBuilds { .. } => Vec::new(),
+            Look::Logs { number, .. } => logs::answer(*number),
+            Look::LeaveLogs => Vec::new(),
             Look::Catalog { route, registry } => vec![self.catalog(route, registry)],
             Look::Tags { route, repository } => vec![self.tags(route, repository, now)],
             Look::Head {

@@ -229,12 +229,14 @@ where
     B::Error: Into<io::Error>,
 {
     let (model, theme) = (&parts.model, &parts.theme);
+    let mut drawn = ui::Drawn::default();
     terminal
         .draw(|frame| {
             let area = frame.area();
-            ui::draw(model, theme, parts.glyphs, area, frame.buffer_mut());
+            drawn = ui::draw(model, theme, parts.glyphs, area, frame.buffer_mut());
         })
         .map_err(Into::into)?;
+    parts.model.screen.scroll_end = drawn.scroll_end;
     parts.model.dirty = false;
     Ok(())
 }

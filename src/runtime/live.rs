@@ -54,6 +54,8 @@ pub struct Live {
     registries: Registries,
     ahead: Ahead,
     builds: Builds,
+    /// Logs that are followed.
+    logs: Asking,
     memory: Option<MemoryFile>,
     /// Where the operator's own journal is.
     state: Option<PathBuf>,
@@ -101,6 +103,7 @@ impl Live {
             finds_jobs: false,
             config: None,
             asking: Asking::default(),
+            logs: Asking::default(),
             jobs: Jobs::new(actor, queue.clone(), paths.state.clone()),
             ahead: Ahead::new(registries.clone(), shelves),
             builds: Builds::new(settings),
@@ -440,6 +443,22 @@ impl World for Live {
                 }
             }
             Look::Plan(wish) => self.jobs.plan(wish, model),
+            Look::Logs {
+                number,
+                host,
+                containers,
+            } => {
+                self.logs.cease();
+                let Some(session) = self.sessions.get(&host) else {
+                    return;
+                };
+                for (place, id) in containers.into_iter().enumerate() {
+                    let (session, queue) = (session.clone(), self.queue.clone());
+                    let task = super::logs::follow(session, id, place, number, queue);
+                    self.logs.push(tokio::spawn(task));
+                }
+            }
+            Look::LeaveLogs => self.logs.cease(),
             Look::Builds { source } => {
                 self.builds
                     .follow(source, &self.settings, &self.sessions, &self.queue);

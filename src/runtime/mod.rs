@@ -13,6 +13,7 @@ pub mod headless;
 pub mod input;
 pub mod jobs;
 pub mod live;
+mod logs;
 pub mod notify;
 mod offers;
 mod sessions;

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
 use crate::adapters::hosts::HostSession;
-use crate::adapters::registry::{Dialer, EngineAnswer, EngineAsk, Stream};
+use crate::adapters::registry::{Dialer, EngineAnswer, EngineAsk, EngineAuth, Stream};
 use crate::core::failure::{RegistryFailure, RegistryTrouble};
 use crate::core::image::ImageRef;
 use crate::core::names::HostName;
@@ -89,6 +89,7 @@ impl EngineAsk for Sessions {
         &'a self,
         host: &'a HostName,
         reference: &'a ImageRef,
+        auth: Option<&'a EngineAuth>,
     ) -> BoxFuture<'a, Result<EngineAnswer, RegistryFailure>> {
         Box::pin(async move {
             let session = self.get(host).ok_or_else(|| {
@@ -98,7 +99,9 @@ impl EngineAsk for Sessions {
                     "asked again once it is",
                 )
             })?;
-            let told = session.distribution(reference).await?;
+            let told = session
+                .distribution(reference, auth.map(|auth| &auth.header))
+                .await?;
             Ok(EngineAnswer {
                 top: told.top,
                 platforms: told.platforms,

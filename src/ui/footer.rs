@@ -83,19 +83,76 @@ pub fn field(text: &str, label: &str, pen: &mut Pen<'_>, area: Rect) {
 
 /// Writes the keys that can be used here, by weight, as many as fit.
 fn keys(model: &Model, pen: &mut Pen<'_>, area: Rect, y: u16) {
-    let mut commands: Vec<&Command> = COMMANDS.iter().filter(|own| own.footer > 0).collect();
-    commands.sort_by_key(|command| std::cmp::Reverse(command.footer));
+    let here = here(model);
     let mut x = area.x + 1;
-    for command in commands {
-        let key = model.keymap.shown(command.id);
-        let width = pen.width(&key) + 1 + pen.width(command.label);
+    for (key, label) in here {
+        let width = pen.width(&key) + 1 + pen.width(label);
         if key.is_empty() || x + width > area.right() {
             continue;
         }
-        if commands::refusal(model, command).is_some() {
-            continue;
-        }
         x += pen.put(x, y, width, &key, Role::Accent) + 1;
-        x += pen.put(x, y, width, command.label, Role::Text) + 3;
+        x += pen.put(x, y, width, label, Role::Text) + 3;
     }
+}
+
+/// Returns the keys that apply to what lies on top, with a word for each, the weightiest first.
+fn here(model: &Model) -> Vec<(String, &'static str)> {
+    let of = |ids: &[(&str, &'static str)]| -> Vec<(String, &'static str)> {
+        let shown = ids.iter();
+        shown
+            .map(|(id, word)| (model.keymap.shown(id), *word))
+            .collect()
+    };
+    match &model.screen.overlay {
+        Overlay::Help { .. }
+        | Overlay::Why { .. }
+        | Overlay::Describe { .. }
+        | Overlay::Entry { .. } => of(&[
+            ("back", "back"),
+            ("down", "down"),
+            ("up", "up"),
+            ("page-down", "page down"),
+            ("first", "top"),
+            ("last", "end"),
+            ("quit", "quit"),
+        ]),
+        // Text fields own their keys; the dialog of a plan names its answers itself.
+        Overlay::Palette { .. } | Overlay::Filter { .. } => fixed(&[
+            ("Enter", "run"),
+            ("Esc", "back"),
+            ("Down", "next"),
+            ("Up", "before"),
+            ("Ctrl-c", "quit"),
+        ]),
+        Overlay::Plan(dialog) if dialog.name_wanted().is_some() => fixed(&[
+            ("Esc", "no"),
+            ("Tab", "script"),
+            ("Down", "scroll"),
+            ("Ctrl-c", "quit"),
+        ]),
+        Overlay::Offers(_) => fixed(&[("Esc", "back"), ("Ctrl-c", "quit")]),
+        Overlay::Plan(_) => fixed(&[
+            ("Esc", "no"),
+            ("j", "down"),
+            ("k", "up"),
+            ("PgDn", "page down"),
+            ("Ctrl-c", "quit"),
+        ]),
+        Overlay::None => {
+            let mut commands: Vec<&Command> =
+                COMMANDS.iter().filter(|own| own.footer > 0).collect();
+            commands.sort_by_key(|command| std::cmp::Reverse(command.footer));
+            commands
+                .into_iter()
+                .filter(|command| commands::refusal(model, command).is_none())
+                .map(|command| (model.keymap.shown(command.id), command.label))
+                .collect()
+        }
+    }
+}
+
+fn fixed(keys: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
+    keys.iter()
+        .map(|(key, word)| ((*key).to_owned(), *word))
+        .collect()
 }

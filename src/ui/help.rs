@@ -13,8 +13,8 @@ use super::theme::Role;
 const KEYS: u16 = 14;
 const NAME: u16 = 12;
 
-/// Draws all commands with their keys and whether they can be used here.
-pub fn draw(model: &Model, scroll: usize, pen: &mut Pen<'_>, area: Rect) {
+/// Draws all commands with their keys and whether they can be used here; returns how far that can be scrolled.
+pub fn draw(model: &Model, scroll: usize, pen: &mut Pen<'_>, area: Rect) -> usize {
     let inner = open("keys", pen, area);
     let mut lines: Vec<Help> = Vec::new();
     for (kind, title) in [
@@ -39,9 +39,11 @@ pub fn draw(model: &Model, scroll: usize, pen: &mut Pen<'_>, area: Rect) {
     }
     // Drawn twice: once to learn how many lines there are.
     let total = draw_lines(&lines, usize::MAX, pen, inner);
-    let scroll = scroll.min(total.saturating_sub(usize::from(inner.height)));
+    let end = total.saturating_sub(usize::from(inner.height));
+    let scroll = scroll.min(end);
     draw_lines(&lines, scroll, pen, inner);
     close(scroll, total, model, pen, area, inner);
+    end
 }
 
 enum Help {

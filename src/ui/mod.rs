@@ -17,6 +17,7 @@ mod history;
 mod jobs;
 mod layers;
 mod list;
+mod logs;
 mod offers;
 mod overlay;
 mod palette;
@@ -43,18 +44,25 @@ use theme::{Role, Theme};
 /// From which width on the detail stands beside the list.
 const WIDE: u16 = 120;
 
+/// What a drawing tells the model: things that are known only once they are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drawn {
+    /// How far the page on top can be scrolled.
+    pub scroll_end: Option<usize>,
+}
+
 /// Draws the whole screen.
-pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut Buffer) {
+pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut Buffer) -> Drawn {
     let area = area.intersection(buf.area);
     let mut pen = Pen::new(buf, theme, glyphs);
     pen.fill(area);
     if area.is_empty() {
-        return;
+        return Drawn::default();
     }
     if let View::Wall { page } = &model.screen.view {
         wall::draw(model, *page, &mut pen, area);
         overlay::draw(model, &mut pen, area, area);
-        return;
+        return Drawn::default();
     }
     let rows = Rows::of(model);
     let (top, rest) = cut_top(area, header::height(model, area));
@@ -64,7 +72,8 @@ pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut 
     let (rest, strip) = cut_bottom(rest, jobs::height(model, area));
     jobs::draw(model, &mut pen, strip);
     body(model, &rows, &mut pen, rest);
-    overlay::draw(model, &mut pen, area, rest);
+    let scroll_end = overlay::draw(model, &mut pen, area, rest);
+    Drawn { scroll_end }
 }
 
 /// Draws what the screen is about.
@@ -84,6 +93,7 @@ fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
             repository,
             selected,
         } => registry::draw(model, registry, repository.as_deref(), *selected, pen, area),
+        View::Logs { service } => logs::draw(model, service, pen, area),
         View::Builds { selected } => builds::draw(model, selected.as_ref(), pen, area),
         View::Build { build, scroll } => build::draw(model, build, *scroll, pen, area),
         View::Tags { service, selected } => {

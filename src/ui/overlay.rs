@@ -12,41 +12,51 @@ use super::pen::Pen;
 use super::theme::{Ground, Role};
 use super::{help, offers, palette, plan};
 
-/// Draws the open overlay, if one is.
-pub fn draw(model: &Model, pen: &mut Pen<'_>, screen: Rect, body: Rect) {
+/// Draws the open overlay, if one is; returns how far it can be scrolled where that is for the model to know.
+pub fn draw(model: &Model, pen: &mut Pen<'_>, screen: Rect, body: Rect) -> Option<usize> {
+    let mut end = None;
     match &model.screen.overlay {
-        Overlay::None | Overlay::Filter { .. } => return,
+        Overlay::None | Overlay::Filter { .. } => return None,
         Overlay::Palette { input, chosen } => palette::draw(model, input, *chosen, pen, screen),
-        Overlay::Help { scroll } => help::draw(model, *scroll, pen, body),
-        Overlay::Plan(dialog) => plan::draw(model, dialog, pen, body),
+        Overlay::Help { scroll } => end = Some(help::draw(model, *scroll, pen, body)),
+        Overlay::Plan(dialog) => end = plan::draw(model, dialog, pen, body),
         Overlay::Offers(list) => offers::draw(list, pen, body),
         Overlay::Why { scroll } => {
             let id = rows::selected(model);
             let text = id.map(|id| explain::why(model, &id)).unwrap_or_default();
-            page(&text, *scroll, model, pen, body);
+            end = Some(page(&text, *scroll, model, pen, body));
         }
         Overlay::Describe { scroll } => {
             let id = rows::selected(model);
             let text = id
                 .map(|id| explain::describe(model, &id))
                 .unwrap_or_default();
-            page(&text, *scroll, model, pen, body);
+            end = Some(page(&text, *scroll, model, pen, body));
         }
         Overlay::Entry { scroll } => {
             let text = explain::entry(model).unwrap_or_default();
-            page(&text, *scroll, model, pen, body);
+            end = Some(page(&text, *scroll, model, pen, body));
         }
     }
     pen.ground = Ground::Screen;
+    end
 }
 
-/// Draws a page of explanation over the list.
-pub fn page(text: &Explanation, scroll: usize, model: &Model, pen: &mut Pen<'_>, area: Rect) {
+/// Draws a page of explanation over the list; returns how far it can be scrolled.
+pub fn page(
+    text: &Explanation,
+    scroll: usize,
+    model: &Model,
+    pen: &mut Pen<'_>,
+    area: Rect,
+) -> usize {
     let inner = open(&text.title, pen, area);
     let total = count(text, pen, inner);
-    let scroll = scroll.min(total.saturating_sub(usize::from(inner.height)));
+    let end = total.saturating_sub(usize::from(inner.height));
+    let scroll = scroll.min(end);
     detail::lines(text, scroll, pen, inner);
     close(scroll, total, model, pen, area, inner);
+    end
 }
 
 /// Clears the place of an overlay and returns what lies inside of its frame.

@@ -12,8 +12,8 @@ use super::overlay;
 use super::pen::Pen;
 use super::theme::{Ground, Role};
 
-/// Draws the dialog over the list.
-pub fn draw(model: &Model, dialog: &Dialog, pen: &mut Pen<'_>, area: Rect) {
+/// Draws the dialog over the list; returns how far its text can be scrolled.
+pub fn draw(model: &Model, dialog: &Dialog, pen: &mut Pen<'_>, area: Rect) -> Option<usize> {
     let text = match (&dialog.stage, dialog.script) {
         (Stage::Ready(plan), true) => script(plan),
         _ => page(model, dialog),
@@ -30,7 +30,7 @@ pub fn draw(model: &Model, dialog: &Dialog, pen: &mut Pen<'_>, area: Rect) {
     };
     let inner = overlay::open(&text.title, pen, area);
     if inner.height < 2 {
-        return;
+        return None;
     }
     // The keys keep their place, whatever the plan says and however long it is.
     let keys = Rect {
@@ -43,12 +43,12 @@ pub fn draw(model: &Model, dialog: &Dialog, pen: &mut Pen<'_>, area: Rect) {
         ..inner
     };
     let total = detail::lines(&text, usize::MAX, pen, room);
-    let scroll = dialog
-        .scroll
-        .min(total.saturating_sub(usize::from(room.height)));
+    let end = total.saturating_sub(usize::from(room.height));
+    let scroll = dialog.scroll.min(end);
     detail::lines(&text, scroll, pen, room);
     answer(dialog, pen, keys);
     more(scroll, total, pen, area, room);
+    Some(end)
 }
 
 /// Says at the lower edge that there is more to read.

@@ -240,10 +240,10 @@ fn an_engine_asks_a_registry_in_our_place() {
         let missing = registry.reference(&repo, "2").parse().unwrap();
         for host in lab.hosts() {
             let session = open(&hosts(&lab), &format!("ssh://{}", host.name)).await;
-            let told = session.distribution(&reference).await.unwrap();
+            let told = session.distribution(&reference, None).await.unwrap();
             assert_eq!(told.top.to_string(), pushed, "{}", host.name);
             assert_eq!(told.platforms.len(), 1);
-            let gone = session.distribution(&missing).await.unwrap_err();
+            let gone = session.distribution(&missing, None).await.unwrap_err();
             assert_eq!(
                 gone.trouble,
                 homelab_tui::core::failure::RegistryTrouble::Gone,

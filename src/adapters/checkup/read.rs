@@ -178,7 +178,7 @@ fn answer(is_head: bool, rest: &str, puller: &mut Puller) {
             .and_then(|rest| rest.split(' ').nth(1));
         check.answer = match status.and_then(|status| status.parse::<u16>().ok()) {
             Some(status) if (200..300).contains(&status) => Some(Ok(())),
-            Some(status) => Some(Err(refusal(status, "", &check.reference))),
+            Some(status) => Some(Err(refusal(status, "", &check.reference, false))),
             None => {
                 // Without a status it is docker that speaks, and the user who may not use it.
                 puller.trouble = Some(clean_within(text, SHOWN));
@@ -188,7 +188,12 @@ fn answer(is_head: bool, rest: &str, puller: &mut Puller) {
     } else if let Some(Err(failure)) = &mut check.answer {
         let told: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
         let message = told["message"].as_str().unwrap_or(text);
-        let mut known = refusal(failure.status.unwrap_or(500), message, &check.reference);
+        let mut known = refusal(
+            failure.status.unwrap_or(500),
+            message,
+            &check.reference,
+            false,
+        );
         if known.trouble == RegistryTrouble::ServerError && failure.status == Some(401) {
             known.trouble = RegistryTrouble::Unauthorized;
         }

@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+use crate::adapters::secret::Secret;
 use crate::core::digest::TopDigest;
 use crate::core::failure::{HostFailure, RegistryFailure, RegistryTrouble};
 use crate::core::image::ImageRef;
@@ -41,10 +42,11 @@ struct ToldPlatform {
 }
 
 impl Observer {
-    /// Lets the engine ask the registry of a reference, without credentials.
+    /// Lets the engine ask the registry of a reference; the credential goes along in the request's header alone.
     pub async fn distribution(
         &self,
         reference: &ImageRef,
+        auth: Option<&Secret>,
     ) -> Result<Distribution, RegistryFailure> {
         let path = format!("/distribution/{reference}/json");
         let route = |failure: HostFailure| {
@@ -54,9 +56,14 @@ impl Observer {
                 failure.remedy,
             )
         };
-        let answer = self.link.ask_apart(&path).await.map_err(route)?;
+        let answer = self.link.ask_apart(&path, auth).await.map_err(route)?;
         if !(200..300).contains(&answer.status) {
-            return Err(refusal(answer.status, &answer.words(), reference));
+            return Err(refusal(
+                answer.status,
+                &answer.words(),
+                reference,
+                auth.is_some(),
+            ));
         }
         let told: Told = answer.document().map_err(route)?;
         let digest = told.descriptor.and_then(|descriptor| descriptor.digest);
@@ -86,7 +93,12 @@ impl Observer {
 }
 
 /// Reads what an engine says when a registry did not tell.
-pub fn refusal(status: u16, message: &str, reference: &ImageRef) -> RegistryFailure {
+pub fn refusal(
+    status: u16,
+    message: &str,
+    reference: &ImageRef,
+    with_credentials: bool,
+) -> RegistryFailure {
     use RegistryTrouble as T;
     let text = message.to_lowercase();
     let has = |part: &str| text.contains(part);
@@ -98,7 +110,11 @@ pub fn refusal(status: u16, message: &str, reference: &ImageRef) -> RegistryFail
     {
         (
             T::Unauthorized,
-            "the engine is asked without credentials; allow tcp forwarding on the host, so that yours are used",
+            if with_credentials {
+                "log in again with `docker login` here"
+            } else {
+                "log in with `docker login` here"
+            },
         )
     } else if has("http response to https client") {
         (
@@ -181,7 +197,7 @@ mod tests {
             ("what", T::ServerError),
         ] {
             assert_eq!(
-                refusal(500, message, &reference).trouble,
+                refusal(500, message, &reference, false).trouble,
                 trouble,
                 "{message}"
             );

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 
+use crate::adapters::secret::Secret;
 use crate::core::failure::{HostFailure, HostTrouble};
 
 use super::dial::Way;
@@ -144,10 +145,20 @@ impl Link {
     }
 
     /// Asks for a document that may take long, without holding up the others.
-    pub(super) async fn ask_apart(&self, path: &str) -> Result<Answer, HostFailure> {
+    pub(super) async fn ask_apart(
+        &self,
+        path: &str,
+        auth: Option<&Secret>,
+    ) -> Result<Answer, HostFailure> {
         let asked = bare(path);
         let work = async {
-            let request = request(Method::GET, &format!("/v{}{path}", self.api()));
+            let mut request = request(Method::GET, &format!("/v{}{path}", self.api()));
+            if let Some(mut value) =
+                auth.and_then(|auth| header::HeaderValue::from_str(auth.expose()).ok())
+            {
+                value.set_sensitive(true);
+                request.headers_mut().insert("x-registry-auth", value);
+            }
             let answer = self.pool.send(request).await?;
             Ok(Answer {
                 asked: asked.to_owned(),

@@ -10,6 +10,7 @@ mod distribution;
 mod events;
 mod line;
 mod link;
+mod logs;
 mod observer;
 mod operator;
 mod pool;

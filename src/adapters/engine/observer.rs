@@ -219,7 +219,10 @@ impl Observer {
     async fn builds(&self, images: &BTreeMap<ImageId, wire::ListedImage>) -> bool {
         // Old engines measure every folder for this answer, which may take minutes: they get little time.
         let asked = async {
-            let answer = self.link.ask_apart("/system/df?type=build-cache").await?;
+            let answer = self
+                .link
+                .ask_apart("/system/df?type=build-cache", None)
+                .await?;
             answer.document::<wire::DiskUsage>()
         };
         match tokio::time::timeout(BUILD_CACHE_PATIENCE, asked).await {

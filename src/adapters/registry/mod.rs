@@ -50,7 +50,11 @@ use self::through::Through;
 use self::transport::{Broken, Transport};
 pub use self::transport::{Dialer, Patience, Stream};
 use super::blobs::BlobStore;
-use super::credentials::Credentials;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+
+use super::credentials::{Credential, CredentialKind, Credentials};
+use super::secret::Secret;
 use crate::core::digest::TopDigest;
 use crate::core::failure::RegistryFailure;
 use crate::core::image::ImageRef;
@@ -70,7 +74,36 @@ pub trait EngineAsk: Send + Sync {
         &'a self,
         host: &'a HostName,
         reference: &'a ImageRef,
+        auth: Option<&'a EngineAuth>,
     ) -> BoxFuture<'a, Result<EngineAnswer, RegistryFailure>>;
+}
+
+/// A credential as engines take it along with a question.
+#[derive(Debug, Clone)]
+pub struct EngineAuth {
+    /// Whose it is, as it may be shown.
+    pub name: String,
+    /// The value of the header `X-Registry-Auth`.
+    pub header: Secret,
+}
+
+impl EngineAuth {
+    /// Spells a credential for an engine.
+    pub fn new(credential: &Credential, registry: &RegistryHost) -> Self {
+        let server = registry.as_str();
+        let text = match &credential.kind {
+            CredentialKind::Password { user, password } => serde_json::json!({
+                "username": user, "password": password.expose(), "serveraddress": server,
+            }),
+            CredentialKind::Identity(token) => serde_json::json!({
+                "identitytoken": token.expose(), "serveraddress": server,
+            }),
+        };
+        Self {
+            name: credential.name.clone(),
+            header: Secret::new(URL_SAFE.encode(text.to_string())),
+        }
+    }
 }
 
 /// All that an engine tells of a reference: the digest behind it and its platforms.
@@ -204,4 +237,28 @@ impl Registries {
 /// If the set-up cannot be made.
 pub fn system_tls() -> Result<rustls::ClientConfig, String> {
     tls::Trust::of(None).map(|trust| rustls::ClientConfig::clone(&trust.config))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn an_engine_is_given_the_credential_as_it_wants_it_and_nothing_shows_it() {
+        let credential = Credential {
+            name: "lab from docker's config".to_owned(),
+            kind: CredentialKind::Password {
+                user: "lab".to_owned(),
+                password: Secret::new("geheim?>~"),
+            },
+        };
+        let auth = EngineAuth::new(&credential, &"r.lan:5000".into());
+        let bytes = URL_SAFE.decode(auth.header.expose()).unwrap();
+        let text: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(text["username"], "lab");
+        assert_eq!(text["password"], "geheim?>~");
+        assert_eq!(text["serveraddress"], "r.lan:5000");
+        assert!(!format!("{auth:?}").contains(auth.header.expose()));
+    }
 }

@@ -8,14 +8,16 @@ use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use oci_distribution::manifest::OciImageManifest;
 
+use super::EngineAuth;
 use super::Registries;
 use super::endpoint::{Endpoint, Follow};
 use super::errand::{Errand, Outcome};
 use super::manifest::{self, Document, Entry, EntryKind, Found};
 use super::trail::Trail;
 use crate::adapters::blobs::{self, BlobStore};
+use crate::adapters::credentials::Lookup;
 use crate::core::digest::{Digest, ManifestDigest, TopDigest};
-use crate::core::failure::{RegistryFailure, RegistryTrouble as Trouble};
+use crate::core::failure::{Asked, RegistryFailure, RegistryTrouble as Trouble};
 use crate::core::image::{ImageRef, Repository};
 use crate::core::platform::Platform;
 use crate::core::remote::{Answer, Attestation, Examined, Question, RemoteImage, Route};
@@ -40,6 +42,16 @@ impl Registries {
         let key = &question.key;
         let purpose = key.reference.familiar();
         let session = self.session(&key.route, &key.reference.repository, &purpose)?;
+        let answer = self.ask_within(question, &session).await;
+        answer.map_err(|failure| session.on_record(failure))
+    }
+
+    async fn ask_within(
+        &self,
+        question: &Question,
+        session: &Session<'_>,
+    ) -> Result<Answer, RegistryFailure> {
+        let key = &question.key;
         let top = match session.top(&key.reference).await {
             Ok(top) => top,
             Err(failure) if session.endpoint.is_closed() => {
@@ -138,7 +150,17 @@ impl Registries {
         let (Some(engines), Route::Via(host)) = (&self.inner.options.engines, &key.route) else {
             return Err(failure);
         };
-        let told = engines.distribution(host, &key.reference).await?;
+        let auth = self.engine_auth(&key.reference).await;
+        let told = engines
+            .distribution(host, &key.reference, auth.as_ref())
+            .await
+            .map_err(|mut failure| {
+                failure.asked = Some(Box::new(Asked {
+                    requests: Vec::new(),
+                    credential: auth.as_ref().map(|auth| auth.name.clone()),
+                }));
+                failure
+            })?;
         let runs = question.running.contains(&told.top);
         let offered = &told.platforms;
         if !runs && !offered.is_empty() && key.platform.choose(offered, |own| Some(own)).is_none() {
@@ -155,12 +177,21 @@ impl Registries {
             image: None,
             examined: Vec::new(),
             requests: Vec::new(),
-            credential: None,
+            credential: auth.map(|auth| auth.name),
             quota: None,
             remark: Some(format!(
                 "asked by the engine of {host}, which tells the digest alone"
             )),
         })
+    }
+
+    /// Returns this machine's credential for the registry in the shape that engines take.
+    async fn engine_auth(&self, reference: &ImageRef) -> Option<EngineAuth> {
+        let registry = &reference.repository.registry;
+        match self.inner.options.credentials.lookup(registry).await {
+            Lookup::Found(credential) => Some(EngineAuth::new(&credential, registry)),
+            Lookup::None | Lookup::Failed(_) => None,
+        }
     }
 
     pub(super) fn session<'a>(
@@ -197,6 +228,17 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Puts what was asked beside how it failed.
+    fn on_record(&self, mut failure: RegistryFailure) -> RegistryFailure {
+        let gathered = self.trail.gathered();
+        let engine = failure.asked.take().and_then(|asked| asked.credential);
+        failure.asked = Some(Box::new(Asked {
+            requests: gathered.requests,
+            credential: gathered.credential.or(engine),
+        }));
+        failure
+    }
+
     /// Returns the digest that the reference names.
     async fn top(&self, reference: &ImageRef) -> Result<TopDigest, RegistryFailure> {
         let key = reference.manifest_key();

@@ -209,3 +209,14 @@ pub(super) fn needs_running_container(model: &Model) -> Option<String> {
         .any(|c| c.state == ContainerState::Running);
     (!running).then(|| "no container of it runs".to_owned())
 }
+
+pub(super) fn needs_log(model: &Model) -> Option<String> {
+    let Some(service) = selected_service(model) else {
+        return Some("select a service first".to_owned());
+    };
+    if service.containers.is_empty() {
+        return Some("it has no container".to_owned());
+    }
+    let host = model.host_index(&service.key.host);
+    model.hosts[host?].away()
+}

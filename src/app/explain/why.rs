@@ -3,7 +3,7 @@
 use crate::core::age;
 use crate::core::digest::Digest;
 use crate::core::files::ConfigState;
-use crate::core::remote::{Answer, Examined, Remote, RemoteImage, Route};
+use crate::core::remote::{Answer, Examined, Remote, RemoteImage, Request, Route};
 use crate::core::verdict::Verdict;
 
 use super::super::judge::ServiceView;
@@ -217,10 +217,10 @@ fn built(model: &Model, created: Option<jiff::Timestamp>, revision: Option<&str>
     }
 }
 
-/// Says what was asked, how it ended, whose credentials were used and how much may still be asked.
-fn asked(model: &Model, service: &ServiceView, answer: &Answer, out: &mut Explanation) {
+/// Lists what was asked and how each ended; returns the label that is left for what follows.
+fn requests(list: &[Request], out: &mut Explanation) -> &'static str {
     let mut label = "asked";
-    for request in &answer.requests {
+    for request in list {
         let ended = match request.status {
             Some(status) => format!("{status} in {} ms", request.milliseconds),
             None => format!("no answer in {} ms", request.milliseconds),
@@ -235,6 +235,12 @@ fn asked(model: &Model, service: &ServiceView, answer: &Answer, out: &mut Explan
         );
         label = "";
     }
+    label
+}
+
+/// Says what was asked, how it ended, whose credentials were used and how much may still be asked.
+fn asked(model: &Model, service: &ServiceView, answer: &Answer, out: &mut Explanation) {
+    let label = requests(&answer.requests, out);
     let from = match service.question.as_ref().map(|question| &question.route) {
         Some(Route::Via(host)) => format!("through {host}"),
         Some(Route::Here) | None => "from this machine".to_owned(),
@@ -309,6 +315,14 @@ fn failed(model: &Model, remote: &Remote, out: &mut Explanation) {
         format!("{} · {}", failure.what, ago(model.now.wall, *at)),
         Tone::Danger,
     );
+    if let Some(asked) = &failure.asked {
+        let label = requests(&asked.requests, out);
+        let credential = match &asked.credential {
+            Some(name) => format!("as {name}"),
+            None => "without credentials".to_owned(),
+        };
+        out.add(label, credential);
+    }
     if let Some(wait) = failure.retry_after {
         out.add(
             "",

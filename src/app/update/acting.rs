@@ -94,15 +94,16 @@ pub fn planned(model: &mut Model, number: u64, result: Result<Box<TargetPlan>, S
 /// Handles a key while a plan is shown: only a clear yes starts it.
 pub fn dialog_key<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>) {
     let page = keys::page_lines(model);
+    let end = model.screen.scroll_end.unwrap_or(usize::MAX);
     let Overlay::Plan(dialog) = &mut model.screen.overlay else {
         return;
     };
     match key.code {
         Code::Esc => close(model),
-        Code::Down => dialog.scroll = dialog.scroll.saturating_add(1),
-        Code::Up => dialog.scroll = dialog.scroll.saturating_sub(1),
-        Code::PageDown => dialog.scroll = dialog.scroll.saturating_add(page),
-        Code::PageUp => dialog.scroll = dialog.scroll.saturating_sub(page),
+        Code::Down => dialog.scroll = dialog.scroll.saturating_add(1).min(end),
+        Code::Up => dialog.scroll = dialog.scroll.min(end).saturating_sub(1),
+        Code::PageDown => dialog.scroll = dialog.scroll.saturating_add(page).min(end),
+        Code::PageUp => dialog.scroll = dialog.scroll.min(end).saturating_sub(page),
         Code::Tab if dialog.plan().is_some() => turn_script(dialog),
         _ if dialog.name_wanted().is_some() => name_key(model, key, effects),
         Code::Enter | Code::Char('n') => close(model),
@@ -110,8 +111,8 @@ pub fn dialog_key<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect
             start(model, effects);
         }
         Code::Char('s') if dialog.plan().is_some() => turn_script(dialog),
-        Code::Char('j') => dialog.scroll = dialog.scroll.saturating_add(1),
-        Code::Char('k') => dialog.scroll = dialog.scroll.saturating_sub(1),
+        Code::Char('j') => dialog.scroll = dialog.scroll.saturating_add(1).min(end),
+        Code::Char('k') => dialog.scroll = dialog.scroll.min(end).saturating_sub(1),
         Code::Char('t') if dialog.offers_variables() => {
             let wish = PlanWish {
                 take_environment: true,

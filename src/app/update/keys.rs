@@ -233,6 +233,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
         | Run::Layers
         | Run::Tags
         | Run::Builds
+        | Run::Logs
         | Run::Registry
         | Run::History
         | Run::Wall => views::run(model, command.run, effects),
@@ -262,10 +263,12 @@ fn quit<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
 fn toggle(model: &mut Model, overlay: Overlay) {
     let same = std::mem::discriminant(&model.screen.overlay) == std::mem::discriminant(&overlay);
     model.screen.overlay = if same { Overlay::None } else { overlay };
+    model.screen.scroll_end = None;
 }
 
 fn scroll_overlay(model: &mut Model, run: Run) -> bool {
     let page = usize::try_from(page(model)).unwrap_or(1);
+    let end = model.screen.scroll_end.unwrap_or(usize::MAX);
     let (Overlay::Help { scroll }
     | Overlay::Why { scroll }
     | Overlay::Describe { scroll }
@@ -274,11 +277,12 @@ fn scroll_overlay(model: &mut Model, run: Run) -> bool {
         return false;
     };
     match run {
-        Run::Down => *scroll = scroll.saturating_add(1),
-        Run::Up => *scroll = scroll.saturating_sub(1),
-        Run::PageDown => *scroll = scroll.saturating_add(page),
-        Run::PageUp => *scroll = scroll.saturating_sub(page),
+        Run::Down => *scroll = scroll.saturating_add(1).min(end),
+        Run::Up => *scroll = (*scroll).min(end).saturating_sub(1),
+        Run::PageDown => *scroll = scroll.saturating_add(page).min(end),
+        Run::PageUp => *scroll = (*scroll).min(end).saturating_sub(page),
         Run::First => *scroll = 0,
+        Run::Last => *scroll = end,
         Run::Back | Run::Open => model.screen.overlay = Overlay::None,
         _ => {}
     }

@@ -9,6 +9,7 @@ mod clock;
 mod fleet;
 mod history;
 mod keys;
+mod logs;
 mod marks;
 mod offers;
 mod preview;
@@ -59,6 +60,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         } => acting::stepped(model, &job, step, state, detail),
         Msg::JobProgress { job, layers } => acting::progressed(model, &job, layers),
         Msg::JobEnded { job, outcome, why } => acting::ended(model, &job, outcome, why),
+        Msg::Logs { number, news } => logs::told(model, number, news),
         Msg::Builds { source, news } => builds::told(model, &source, news),
         Msg::BuildCache { reference, result } => builds::cache_told(model, reference, result),
         Msg::FirstStart => offers::open(model, true, &mut effects),
@@ -111,6 +113,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
     catalog::run_due(model, &mut effects);
     builds::run_due(model, &mut effects);
     history::run_due(model, &mut effects);
+    logs::run_due(model, &mut effects);
     schedule::run_due(model, &mut effects);
     wall::run_due(model);
     effects
@@ -127,6 +130,7 @@ pub fn open(model: &mut Model, view: View) {
         | View::Build { .. }
         | View::History { .. }
         | View::Wall { .. }
+        | View::Logs { .. }
         | View::Fleet => None,
     };
     if model.screen.view != view {

@@ -14,7 +14,7 @@ use super::super::preview::{RepositoryKey, registry};
 use super::super::rows;
 use super::super::screen::{Overlay, RowId, View};
 use super::keys::{notice, page};
-use super::{builds, preview, wall};
+use super::{builds, logs, preview, wall};
 
 /// Tells whether the open view takes the command for itself.
 pub fn takes(model: &Model, run: Run) -> bool {
@@ -57,6 +57,7 @@ pub fn run<M: Mode>(model: &mut Model, run: Run, effects: &mut Vec<Effect<M>>) {
         Run::Open if matches!(model.screen.view, View::Wall { .. }) => {
             super::open(model, View::Fleet);
         }
+        Run::Logs => logs::open(model),
         Run::Layers | Run::Open => open_layers(model),
         Run::Tags => open_tags(model),
         Run::Registry => open_registry(model),
@@ -82,7 +83,9 @@ fn open_layers(model: &mut Model) {
                 return;
             }
         },
-        View::Registry { .. } | View::Builds { .. } | View::Build { .. } => return,
+        View::Registry { .. } | View::Builds { .. } | View::Build { .. } | View::Logs { .. } => {
+            return;
+        }
         View::History { .. } | View::Fleet | View::Wall { .. } => None,
     };
     let Some(service) = commands::selected_service(model).map(|service| service.key.clone()) else {
@@ -151,7 +154,7 @@ fn open_history(model: &mut Model) {
         | View::Registry { .. }
         | View::Builds { .. }
         | View::Build { .. } => rows::selected(model),
-        View::Layers { service, .. } | View::Tags { service, .. } => {
+        View::Layers { service, .. } | View::Tags { service, .. } | View::Logs { service } => {
             Some(RowId::Service(service.clone()))
         }
     };
@@ -193,6 +196,7 @@ fn back(model: &mut Model) {
         | View::Builds { .. }
         | View::History { .. }
         | View::Wall { .. }
+        | View::Logs { .. }
         | View::Fleet => {
             super::open(model, View::Fleet);
         }
@@ -210,6 +214,7 @@ fn move_by(model: &mut Model, by: isize) {
             }
         }
         View::Wall { .. } => wall::turn(model, by),
+        View::Logs { .. } => logs::move_by(model, by),
         View::Registry {
             registry,
             repository,
@@ -255,6 +260,10 @@ pub fn moved(here: usize, by: isize, count: usize) -> usize {
 
 /// Has everything behind the view asked for anew.
 fn refresh(model: &mut Model) {
+    if matches!(model.screen.view, View::Logs { .. }) {
+        logs::refresh(model);
+        return;
+    }
     if builds::is_open(model) {
         builds::refresh(model);
         return;
@@ -322,6 +331,9 @@ fn digest(model: &Model) -> Option<String> {
     }
     if let Some(candidate) = commands::selected_candidate(model) {
         return candidate.digest.as_ref().map(ToString::to_string);
+    }
+    if matches!(model.screen.view, View::Logs { .. }) {
+        return logs::line(model);
     }
     let View::Layers {
         service,

@@ -235,6 +235,7 @@ pub fn report(model: &Model, json: bool, output: &mut Output<'_>) -> Result<Exit
         | View::Build { .. }
         | View::History { .. }
         | View::Wall { .. }
+        | View::Logs { .. }
         | View::Fleet => Ok(Exit::Usage),
     }
 }

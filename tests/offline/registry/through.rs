@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use homelab_tui::adapters::registry::{Dialer, EngineAnswer, EngineAsk, Stream};
+use homelab_tui::adapters::registry::{Dialer, EngineAnswer, EngineAsk, EngineAuth, Stream};
 use homelab_tui::core::failure::RegistryTrouble as T;
 use homelab_tui::core::image::ImageRef;
 use homelab_tui::core::names::HostName;
@@ -63,6 +63,7 @@ impl EngineAsk for Engine {
         &'a self,
         _: &'a HostName,
         _: &'a ImageRef,
+        _: Option<&'a EngineAuth>,
     ) -> BoxFuture<'a, Result<EngineAnswer, RegistryFailure>> {
         Box::pin(async {
             Ok(EngineAnswer {

@@ -281,3 +281,16 @@ fn keys_with_names_are_told_apart_from_letters() {
     bench.tell(Msg::Key(Key::ctrl('q')));
     assert!(!bench.model.ending);
 }
+
+#[test]
+fn a_page_scrolls_to_its_end_and_at_once_back_from_there() {
+    let mut bench = Bench::new(&[("nas", "local")]);
+    bench.press("?");
+    bench.model.screen.scroll_end = Some(30);
+    bench.press("G");
+    assert_eq!(bench.model.screen.overlay, Overlay::Help { scroll: 30 });
+    bench.press("j j j k");
+    assert_eq!(bench.model.screen.overlay, Overlay::Help { scroll: 29 });
+    bench.press("pgdn g");
+    assert_eq!(bench.model.screen.overlay, Overlay::Help { scroll: 0 });
+}
