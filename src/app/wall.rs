@@ -141,6 +141,16 @@ pub fn time(model: &Model, at: Timestamp) -> String {
     at.to_zoned(model.zone.clone()).strftime(form).to_string()
 }
 
+/// Returns when an image was built, which may be long ago.
+fn built(model: &Model, at: Timestamp) -> String {
+    if model.now.wall.duration_since(at).abs() < SignedDuration::from_hours(300 * 24) {
+        return time(model, at);
+    }
+    at.to_zoned(model.zone.clone())
+        .strftime("%b %Y")
+        .to_string()
+}
+
 /// Tells whether the machine knows what time it is.
 pub fn is_clock_set(model: &Model) -> bool {
     is_set(model.now.wall)
@@ -328,11 +338,16 @@ fn behind(model: &Model) -> Vec<Item> {
     if !sizes.is_empty() {
         beside.push(format!("{} to fetch", age::bytes(sizes.iter().sum())));
     }
-    let created = behind.iter().filter_map(|service| service.registry.created);
+    // Builders that want the same bytes each time give images a time that tells nothing.
+    let told = |at: &Timestamp| at.as_second() > 20 * 365 * 86_400;
+    let created = behind
+        .iter()
+        .filter_map(|service| service.registry.created)
+        .filter(told);
     if let (Some(newest), Some(oldest)) = (created.clone().max(), created.min()) {
-        beside.push(format!("newest {}", time(model, newest)));
+        beside.push(format!("newest {}", built(model, newest)));
         if newest != oldest {
-            beside.push(format!("oldest {}", time(model, oldest)));
+            beside.push(format!("oldest {}", built(model, oldest)));
         }
     }
     let checked = behind
