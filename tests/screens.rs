@@ -227,7 +227,7 @@ hosts:
           plain: {image: "homemade", builds: true, expect: local}
 "#;
     let mut calm = Console::of(&Scenario::parse(calm).unwrap(), 100, 30);
-    calm.driver.settle(std::time::Duration::from_secs(30));
+    calm.driver.settle(Duration::from_secs(30));
     assert_snapshot!(calm.keys("0").plain());
 }
 
@@ -239,7 +239,7 @@ fn the_wall_is_drawn_anew_only_when_a_fact_changes() {
     // Minutes pass, pages do not turn, and no cell changes.
     console
         .driver
-        .run_for(std::time::Duration::from_secs(9 * 60));
+        .run_for(Duration::from_secs(9 * 60));
     let after = console.plain();
     let lines = |text: &str| -> Vec<String> {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();

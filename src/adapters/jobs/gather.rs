@@ -265,7 +265,7 @@ fn kills_processes(text: &str, user: &str) -> bool {
             .filter_map(|line| line.trim().split_once('='))
             .filter(|(own, _)| own.trim() == key)
             .map(|(_, value)| value.trim().to_ascii_lowercase())
-            .last()
+            .next_back()
     };
     let kills = last("KillUserProcesses")
         .is_some_and(|value| matches!(value.as_str(), "yes" | "true" | "1" | "on"));
