@@ -205,7 +205,8 @@ fn after_loss_delay_and_cuts_everything_is_right_and_nothing_is_left() {
             move || disturb(&proxies, Duration::from_secs(seconds))
         });
         let calm_since = Instant::now() + Duration::from_secs(seconds);
-        let patience = calm_since + Duration::from_secs(75);
+        // The longest wait before a dial, the dial itself and a look.
+        let patience = calm_since + Duration::from_secs(66 + 15 + 10);
         let mut tagged = false;
         let right_after = loop {
             let wake = update::next_wake(&model).map(|due| clock.instant(due).into());

@@ -23,6 +23,8 @@ use super::{tailnet, wall};
 
 /// The longest pause between two tries of anything.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// The longest wait before a host is dialled again that only the network keeps away: it may be back any moment.
+const LONGEST_REDIAL: Duration = Duration::from_secs(60);
 
 /// How long a failed question waits at first.
 const FIRST_QUESTION: Duration = Duration::from_secs(30);
@@ -376,22 +378,22 @@ pub fn next_wake(model: &Model) -> Option<Duration> {
 
 /// Returns how long a host is left alone after a failure.
 pub fn redial_delay(attempts: u32, failure: &HostFailure, host: &HostName) -> Duration {
-    let first = match failure.trouble {
+    let (first, longest) = match failure.trouble {
         // A person has to do something first; asking often would only fill the host's log.
         HostTrouble::HostKeyUnknown
         | HostTrouble::HostKeyChanged
         | HostTrouble::LoginRefused
         | HostTrouble::NoDocker
         | HostTrouble::NoPermission
-        | HostTrouble::EngineVersion => Duration::from_secs(30),
-        HostTrouble::LoginWaits => Duration::from_secs(60),
+        | HostTrouble::EngineVersion => (Duration::from_secs(30), LONGEST),
+        HostTrouble::LoginWaits => (Duration::from_secs(60), LONGEST),
         HostTrouble::Offline
         | HostTrouble::NoSuchName
         | HostTrouble::NoConnection
         | HostTrouble::EngineDown
-        | HostTrouble::BadAnswer => Duration::from_secs(1),
+        | HostTrouble::BadAnswer => (Duration::from_secs(1), LONGEST_REDIAL),
     };
-    spread(host, doubled(first, attempts))
+    spread(host, doubled(first, attempts).min(longest))
 }
 
 /// Returns how long a reference is left alone after an answer or a failure.
@@ -446,7 +448,7 @@ mod tests {
         let delays: Vec<Duration> = (0..20).map(|n| redial_delay(n, &failure, &host)).collect();
         assert!(delays.is_sorted(), "{delays:?}");
         assert!(delays[0] < Duration::from_secs(2));
-        assert!(delays[19] <= LONGEST + LONGEST / 10);
+        assert!(delays[19] <= LONGEST_REDIAL + LONGEST_REDIAL / 10);
     }
 
     #[test]
