@@ -477,7 +477,7 @@ fn an_engine_started_anew_in_between_is_waited_for() {
 /// Kills the registry with what it is sending.
 fn kill_registry(lab: &Lab) {
     let file = Path::new(&lab.fact("dir")).join("registries/plain.pid");
-    let text = fs::read_to_string(file).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
     let pid = text.split(' ').next().unwrap();
     assert!(
         Command::new("kill")
@@ -486,6 +486,8 @@ fn kill_registry(lab: &Lab) {
             .unwrap()
             .success()
     );
+    // Until somebody takes note of its end the number is still there, and would be taken for a running registry.
+    fs::write(&file, "").unwrap();
 }
 
 #[test]
