@@ -73,6 +73,8 @@ pub struct Model {
     /// Whether something is worth remembering that is not yet written down.
     pub unsaved: bool,
     pub save_due: Option<Duration>,
+    /// When it was last written down.
+    pub saved_at: Option<Duration>,
     pub ending: bool,
 }
 
@@ -244,6 +246,7 @@ impl Model {
             dirty: true,
             unsaved: false,
             save_due: None,
+            saved_at: None,
             ending: false,
         }
     }

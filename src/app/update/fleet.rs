@@ -22,6 +22,8 @@ const GATHER: Duration = Duration::from_millis(120);
 
 /// How long what is new may wait before it is written down.
 const SAVE_AFTER: Duration = Duration::from_secs(60);
+/// How long it waits at least after the last time, as a service that comes and goes changes something each minute.
+const SAVE_APART: Duration = Duration::from_secs(30 * 60);
 /// How long it may wait where only times are new: a card in a small machine is worn by each write.
 const SAVE_TIMES_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -322,6 +324,7 @@ pub fn rejudge(model: &mut Model, index: usize) {
 
 fn remember_within(model: &mut Model, limit: Duration) {
     model.unsaved = true;
-    let due = model.now.since_start + limit;
+    let next = model.saved_at.map_or(Duration::ZERO, |at| at + SAVE_APART);
+    let due = (model.now.since_start + limit).max(next);
     model.save_due = Some(model.save_due.map_or(due, |earlier| earlier.min(due)));
 }

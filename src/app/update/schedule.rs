@@ -58,6 +58,7 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
     ask_registries(model, now, &connected, effects);
     if model.save_due.is_some_and(|due| due <= now) {
         model.save_due = None;
+        model.saved_at = Some(now);
         model.unsaved = false;
         effects.push(Effect::Console(Console::Remember));
     }
