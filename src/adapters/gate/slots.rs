@@ -32,6 +32,11 @@ mod tests {
         assert!(take_slot(&scope).is_none());
         assert!(take_slot(&format!("{scope}-other")).is_some());
         slots.pop();
-        assert!(take_slot(&scope).is_some());
+        // A process that another test is just starting may still hold it for a moment.
+        let came_back = (0..200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            take_slot(&scope).is_some()
+        });
+        assert!(came_back);
     }
 }
