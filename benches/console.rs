@@ -123,7 +123,7 @@ fn remembered(home: &Path, address: &str) {
     let memory = Memory {
         hosts: hosts.collect(),
         remotes,
-        files: Vec::new(),
+        ..Memory::default()
     };
     MemoryFile::in_folder(&home.join("cache/homelab-tui"))
         .save(&memory)

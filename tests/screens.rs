@@ -237,9 +237,7 @@ fn the_wall_is_drawn_anew_only_when_a_fact_changes() {
     console.keys("0");
     let before = console.plain();
     // Minutes pass, pages do not turn, and no cell changes.
-    console
-        .driver
-        .run_for(Duration::from_secs(9 * 60));
+    console.driver.run_for(Duration::from_secs(9 * 60));
     let after = console.plain();
     let lines = |text: &str| -> Vec<String> {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();

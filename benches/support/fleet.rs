@@ -126,7 +126,7 @@ pub fn answer(reference: &ImageRef) -> Answer {
         .next()
         .and_then(|text| text.parse().ok())
         .unwrap_or(0);
-    let newer = number % 3 == 0;
+    let newer = number.is_multiple_of(3);
     let top = TopDigest(digest(2, number, usize::from(newer)));
     let image = newer.then(|| RemoteImage {
         top: top.clone(),

@@ -192,7 +192,7 @@ fn a_running_build_appears_and_counts_up_by_its_log() {
     let began = wait_for(&host, &format!("grep -q RUN {folder}/build.log"));
     let (appeared, told) = watched(&mut looker, &folder, began);
     child.wait().unwrap();
-    println!(
+    eprintln!(
         "by its log: appeared {appeared:?} after its first step was written, steps at {told:?}"
     );
     assert!(appeared < Duration::from_secs(1), "{appeared:?}");
@@ -223,7 +223,7 @@ fn a_running_build_appears_and_counts_up_by_the_builders_history() {
     let began = wait_for(&host, &format!("grep -q RUN {folder}/build.log"));
     let (appeared, told) = watched(&mut looker, &folder, began);
     child.wait().unwrap();
-    println!(
+    eprintln!(
         "by history: appeared {appeared:?} after its first step was written, steps at {told:?}"
     );
     assert!(appeared < Duration::from_secs(1), "{appeared:?}");

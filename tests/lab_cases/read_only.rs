@@ -166,7 +166,7 @@ fn keys_without_sense_and_all_commands_change_nothing() {
         others.len()
     );
     assert!(heard.len() > 20, "nothing was asked");
-    assert_eq!(others, [&String::new(); 0]);
+    assert!(others.is_empty(), "{others:?}");
     let after: Vec<String> = lab.hosts().iter().map(state).collect();
     assert_eq!(before, after, "containers and images are as they were");
     let events = shell.sh(&format!(
