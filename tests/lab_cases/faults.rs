@@ -432,7 +432,7 @@ fn a_port_that_somebody_takes_meanwhile_does_not_keep_the_service_down() {
         let first = running(&case.project, "web");
         // It gets the port in the moment in which the old container lets it go, and keeps it for 4 s.
         case.project.host.sh(&format!(
-            "(until timeout 4 busybox nc -l -p {port} -s 0.0.0.0; [ $? = 124 ]; do :; done) >/dev/null 2>&1 </dev/null &"
+            "(n=0; until timeout 4 busybox nc -l -p {port} -s 0.0.0.0; [ $? = 124 ] || [ $((n += 1)) -gt 1500 ]; do sleep 0.02; done) >/dev/null 2>&1 </dev/null &"
         ));
         let update = console.run(&["update", &case.target, "--yes", "--json"]);
         let after = after(&case.project, "web");
