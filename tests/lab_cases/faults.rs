@@ -55,7 +55,7 @@ fn wait_for_line(project: &Project, words: &[&str]) {
     let jobs = project.host.dir().join(&JOBS[1..]);
     let own = format!("\nPROJECT={}\n", project.name);
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(60) {
+    while begun.elapsed() < Duration::from_secs(150) {
         for job in fs::read_dir(&jobs).into_iter().flatten().flatten() {
             let read = |name: &str| fs::read_to_string(job.path().join(name)).unwrap_or_default();
             if read("run").contains(&own) {
@@ -303,7 +303,7 @@ fn somebody_else_s_compose_at_work_is_refused() {
     // A compose that takes its time: it is told apart from one that works on another project of the folder.
     let busy = |words: &str| {
         case.project.host.sh(&format!(
-            "cd /srv/{name} && (exec -a 'docker compose {words} up -d' sleep 60) >/dev/null 2>&1 & echo $!"
+            "cd /srv/{name} && {{ exec -a 'docker compose {words} up -d' sleep 200 >/dev/null 2>&1 </dev/null & }}; echo $!"
         ))
     };
     let pid = busy("");
