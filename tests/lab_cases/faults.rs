@@ -728,7 +728,13 @@ fn a_crash_of_the_host_in_mid_recreation_is_told_and_mended_by_the_next_job() {
         assert_eq!(dead.len(), 2, "{dead:?}");
         assert_eq!(dead[1]["outcome"], "halted");
         let why = dead[1]["why"].as_str().unwrap();
-        assert!(why.contains("died during recreate"), "{why}");
+        // A quick host may have left the recreation before the blow falls.
+        assert!(
+            ["recreate", "wait"]
+                .iter()
+                .any(|step| why.contains(&format!("died during {step}"))),
+            "{why}"
+        );
         let jobs = fs::read_dir(
             project
                 .host
