@@ -26,6 +26,7 @@ ENV
   {
     printf '{\n  "id": "%s",\n  "dir": "%s",\n  "scripts": "%s",\n  "ssh_config": "%s",\n' \
       "$LAB_ID" "$LAB_DIR" "$LAB_HERE" "$LAB_DIR/ssh_config"
+    printf '  "packages": "%s",\n' "$LAB_PACKAGES"
     printf '  "machine_ip": "%s.1",\n  "busybox": "%s",\n' "$(subnet)" "$(command -v busybox)"
     printf '  "registry_user": "%s",\n  "registry_password": "%s",\n' "$REGISTRY_USER" "$REGISTRY_PASSWORD"
     printf '  "ca": "%s",\n  "selfsigned": "%s",\n' "$LAB_DIR/tls/ca.pem" "$LAB_DIR/tls/selfsigned.pem"

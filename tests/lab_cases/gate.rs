@@ -62,10 +62,7 @@ fn gate(engine: &Path) -> Command {
 
 /// Docker's clients of three Debian releases: 20.10, 26.1, 28.5.
 fn clients(lab: &Lab) -> Vec<PathBuf> {
-    let packages = std::env::var_os("HOMELAB_TUI_LAB_PACKAGES").map_or_else(
-        || Path::new(&lab.fact("dir")).join("packages"),
-        PathBuf::from,
-    );
+    let packages = PathBuf::from(lab.fact("packages"));
     ["bookworm", "trixie", "forky"]
         .map(|suite| packages.join(suite).join("usr/bin/docker"))
         .into()
@@ -307,7 +304,16 @@ fn the_console_sees_everything_behind_the_gate_and_could_change_nothing() {
 fn the_gate_writes_nothing_and_ends_with_its_client() {
     let Some(lab) = Lab::here() else { return };
     let engine = lab.host("new").dir().join("docker.sock");
-    let mut child = gate(&engine)
+    // The kernel also charges a process for the access times of what it is the first to read after a build: a gate
+    // that wrote anything itself would do so every time.
+    let written: Vec<u64> = (0..5).map(|_| one_gate(&engine)).collect();
+    assert!(written.contains(&0), "{written:?}");
+    drop(UnixStream::connect(&engine).unwrap());
+}
+
+/// Lets a gate answer one request and end with its client; tells how many bytes it caused to be written.
+fn one_gate(engine: &Path) -> u64 {
+    let mut child = gate(engine)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -342,11 +348,14 @@ fn the_gate_writes_nothing_and_ends_with_its_client() {
         );
     }
     let io = std::fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
-    assert!(io.contains("\nwrite_bytes: 0\n"), "{io}");
     drop(asks);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    drop(UnixStream::connect(&engine).unwrap());
+    io.lines()
+        .find_map(|line| line.strip_prefix("write_bytes: "))
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[test]
