@@ -238,6 +238,7 @@ impl Catalog {
                 .collect(),
             complete: true,
             removed: false,
+            stored: Vec::new(),
         })
     }
 }

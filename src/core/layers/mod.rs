@@ -10,6 +10,7 @@ mod holdings;
 mod prediction;
 #[cfg(test)]
 mod properties;
+mod stored;
 #[cfg(test)]
 mod tables;
 
