@@ -12,7 +12,7 @@ mod why;
 use crate::core::age;
 use crate::core::host::HostState;
 use crate::core::text;
-use crate::core::verdict::Verdict;
+use crate::core::verdict::{Standing, Verdict};
 
 use jiff::Timestamp;
 
@@ -38,13 +38,11 @@ pub enum Tone {
 impl Tone {
     /// Returns the tone of a verdict.
     pub fn of(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Current => Self::Good,
-            Verdict::Local => Self::Quiet,
-            Verdict::Pulled | Verdict::Behind | Verdict::Moved | Verdict::Unknown => {
-                Self::Attention
-            }
-            Verdict::Gone => Self::Danger,
+        match verdict.standing() {
+            Standing::Good => Self::Good,
+            Standing::Aside => Self::Quiet,
+            Standing::Waits | Standing::Untold => Self::Attention,
+            Standing::Broken => Self::Danger,
         }
     }
 }

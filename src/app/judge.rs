@@ -19,7 +19,7 @@ use crate::core::layers::{self, Estimate, Holdings};
 use crate::core::names::{ProjectName, ServiceKey};
 use crate::core::pinned::Pinned;
 use crate::core::remote::{QuestionKey, Remote, RemoteImage};
-use crate::core::verdict::{self, Assessment, Verdict};
+use crate::core::verdict::{self, Assessment, Fetch, Verdict};
 
 use super::builds;
 use super::model::{FilesKey, HostModel, Model};
@@ -230,9 +230,9 @@ impl Judge<'_> {
 
     /// Returns what a pull would fetch and how sure that is.
     fn fetch(&self, judged: &Judged<'_>) -> Option<(u64, Estimate)> {
-        match judged.assessment.verdict {
-            Verdict::Current | Verdict::Pulled => Some((0, Estimate::Exact)),
-            Verdict::Behind | Verdict::Moved => {
+        match judged.assessment.verdict.entry().fetch {
+            Fetch::Nothing => Some((0, Estimate::Exact)),
+            Fetch::Image => {
                 let image = judged.remote?.answer.as_ref()?.image.as_ref()?;
                 let whole = self.observation.whole?;
                 let holdings = self.holdings.get_or_init(|| {
@@ -249,7 +249,7 @@ impl Judge<'_> {
                     .extend(sizes.map(|(blob, size)| (blob.clone(), size)));
                 Some((prediction.fetch_bytes, prediction.estimate))
             }
-            Verdict::Local | Verdict::Gone | Verdict::Unknown => None,
+            Fetch::Untold => None,
         }
     }
 

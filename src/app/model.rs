@@ -15,7 +15,6 @@ use crate::core::memory::{Memory, RememberedHost};
 use crate::core::names::{HostName, ProjectName, RegistryHost, ServiceKey};
 use crate::core::remote::{QuestionKey, Quota, Remote, Route};
 use crate::core::settings::Settings;
-use crate::core::verdict::Verdict;
 use crate::core::watch::Scope;
 
 use super::builds::Builds;
@@ -319,7 +318,7 @@ impl Model {
                 })
             };
             // What can be told without the registry is not in need of it.
-            if service.verdict == Verdict::Unknown
+            if !service.verdict.is_told()
                 && let Some(entry) = list.iter_mut().find(waits)
             {
                 entry.services += 1;

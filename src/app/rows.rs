@@ -320,7 +320,9 @@ pub fn folds_by_itself(model: &Model, id: &RowId) -> bool {
     match model.screen.group {
         // Its hosts stand beside the image already.
         Group::Image => true,
-        Group::Attention => label == Verdict::Current.word() || label == Verdict::Local.word(),
+        Group::Attention => Verdict::ALL
+            .iter()
+            .any(|verdict| verdict.is_settled() && label == verdict.word()),
         Group::Host | Group::Environment => false,
     }
 }
@@ -467,30 +469,29 @@ fn environment_rank(name: &str) -> usize {
     order.iter().position(|own| *own == name).unwrap_or(unknown)
 }
 
+/// What a group of services is called that run, but not well.
+const UNHEALTHY: &str = "unhealthy";
+
 /// Names the group by what a human has to see first.
 fn attention(service: &ServiceView) -> String {
     let word = match service.verdict {
-        Verdict::Unknown => Verdict::Unknown.word(),
-        _ if service.is_unhealthy() => "unhealthy",
+        verdict if verdict.is_told() && service.is_unhealthy() => UNHEALTHY,
         verdict => verdict.word(),
     };
     word.to_owned()
 }
 
 fn attention_rank(label: &str) -> usize {
-    [
-        "unknown",
-        "unhealthy",
-        "gone",
-        "moved",
-        "behind",
-        "pulled",
-        "local",
-        "current",
-    ]
-    .iter()
-    .position(|word| *word == label)
-    .unwrap_or(usize::MAX)
+    let (untold, told): (Vec<Verdict>, Vec<Verdict>) = Verdict::ALL
+        .into_iter()
+        .rev()
+        .partition(|verdict| !verdict.is_told());
+    let words = |verdicts: Vec<Verdict>| verdicts.into_iter().map(Verdict::word);
+    words(untold)
+        .chain([UNHEALTHY])
+        .chain(words(told))
+        .position(|word| word == label)
+        .unwrap_or(usize::MAX)
 }
 
 fn needle(model: &Model) -> Vec<String> {

@@ -63,13 +63,13 @@ pub fn items(model: &Model) -> Vec<Item> {
         .filter_map(|host| host_away(model, host))
         .collect();
     items.extend(registries(model));
-    items.extend(unknown(model));
+    let worst_first = || Verdict::ALL.into_iter().rev();
+    let untold = worst_first().filter(|verdict| !verdict.is_told());
+    items.extend(untold.flat_map(|verdict| of_verdict(model, verdict)));
     items.extend(sick(model));
     items.extend(jobs(model));
-    items.extend(single(model, Verdict::Gone, "is gone from its registry"));
-    items.extend(single(model, Verdict::Moved, "names an older build"));
-    items.extend(behind(model));
-    items.extend(pulled(model));
+    let told = worst_first().filter(|verdict| verdict.is_told());
+    items.extend(told.flat_map(|verdict| of_verdict(model, verdict)));
     items.extend(model.problems.iter().map(|problem| {
         Item::new(
             problem.clone(),
@@ -119,16 +119,14 @@ pub fn foot(model: &Model) -> String {
         .filter_map(|host| host.observation.as_ref().map(|seen| seen.at))
         .max();
     let at = |what: &str, at: Option<Timestamp>| Some(format!("{what} {}", time(model, at?)));
-    [
-        services(Verdict::Current),
-        services(Verdict::Local),
-        at("hosts read", read),
-        at("registries asked", asked),
-    ]
-    .into_iter()
-    .flatten()
-    .collect::<Vec<_>>()
-    .join(" · ")
+    Verdict::ALL
+        .into_iter()
+        .filter(|verdict| verdict.is_settled())
+        .map(services)
+        .chain([at("hosts read", read), at("registries asked", asked)])
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" · ")
 }
 
 /// Returns a time of day, with the date where it was long ago.
@@ -229,6 +227,19 @@ fn registries(model: &Model) -> Vec<Item> {
             )
         })
         .collect()
+}
+
+/// Says what is to be done about the services that stand so.
+fn of_verdict(model: &Model, verdict: Verdict) -> Vec<Item> {
+    match verdict {
+        // What is well is counted in the last line.
+        Verdict::Current | Verdict::Local => Vec::new(),
+        Verdict::Pulled => pulled(model).into_iter().collect(),
+        Verdict::Behind => behind(model),
+        Verdict::Moved => single(model, verdict, "names an older build"),
+        Verdict::Gone => single(model, verdict, "is gone from its registry"),
+        Verdict::Unknown => unknown(model),
+    }
 }
 
 /// What is unknown for another reason than a host or registry that is away, by its reason.

@@ -7,6 +7,7 @@ use clap::CommandFactory;
 use super::arguments::Arguments;
 use super::keys;
 use crate::adapters::config::reference as configuration;
+use crate::core::verdict::Verdict;
 
 /// A part with the name that marks its place in the README.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub struct Part {
 /// Returns all parts.
 pub fn parts() -> Vec<Part> {
     vec![
+        Part {
+            name: "verdicts",
+            text: verdicts(),
+        },
         Part {
             name: "commands",
             text: commands(),
@@ -56,6 +61,15 @@ pub fn fill(readme: &str) -> Result<String, NoMark> {
 #[error("the README has no marks for the part {part:?}")]
 pub struct NoMark {
     part: &'static str,
+}
+
+fn verdicts() -> String {
+    let mut out = String::from("| verdict | meaning | what helps |\n|---|---|---|\n");
+    for entry in Verdict::ALL.map(Verdict::entry) {
+        let (word, meaning, helps) = (entry.word, entry.meaning, entry.helps);
+        let _ = writeln!(out, "| `{word}` | {meaning} | {helps} |");
+    }
+    out
 }
 
 fn commands() -> String {

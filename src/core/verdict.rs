@@ -2,8 +2,9 @@
 //!
 //! Judging is a pure function of facts. It never guesses: what the facts do not prove is `unknown`, with the reason.
 
+mod kinds;
+
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::digest::{ManifestDigest, TopDigest};
 use super::engine::{ContainerFacts, ImageFacts, ImageStore};
@@ -11,56 +12,7 @@ use super::failure::{RegistryFailure, RegistryTrouble};
 use super::image::{BadReference, ImageRef};
 use super::remote::{Answer, Examined, Remote, RemoteImage};
 
-/// How a service stands, from good to bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// What runs is what the tag names for this platform.
-    Current,
-    /// The image was built on the host and never came from a registry.
-    Local,
-    /// The host holds the tag's image already; only a recreate is missing.
-    Pulled,
-    /// The tag names another image, not older than the running one.
-    Behind,
-    /// The tag names an image that was built before the running one.
-    Moved,
-    /// The registry says that it does not have the tag.
-    Gone,
-    /// It cannot be told.
-    Unknown,
-}
-
-impl Verdict {
-    /// All verdicts, from good to bad.
-    pub const ALL: [Self; 7] = [
-        Self::Current,
-        Self::Local,
-        Self::Pulled,
-        Self::Behind,
-        Self::Moved,
-        Self::Gone,
-        Self::Unknown,
-    ];
-
-    /// Returns the word of the contract.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Local => "local",
-            Self::Pulled => "pulled",
-            Self::Behind => "behind",
-            Self::Moved => "moved",
-            Self::Gone => "gone",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Tells whether nothing has to be done about it.
-    pub fn is_settled(self) -> bool {
-        matches!(self, Self::Current | Self::Local)
-    }
-}
+pub use kinds::{Entry, Fetch, Seat, Standing, Symptom, Verdict};
 
 /// All that a verdict is judged by.
 #[derive(Debug, Clone, Copy)]
@@ -140,7 +92,7 @@ pub fn assess(facts: &Facts<'_>) -> Assessment {
 fn last_of(judged: Option<(Assessment, Timestamp)>) -> Option<(Verdict, Timestamp)> {
     judged
         .map(|(assessment, at)| (assessment.verdict, at))
-        .filter(|(verdict, _)| *verdict != Verdict::Unknown)
+        .filter(|(verdict, _)| verdict.is_told())
 }
 
 /// Judges without an answer: what the registry's refusal proves, if anything.

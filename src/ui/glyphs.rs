@@ -96,15 +96,7 @@ impl Glyphs {
 
     /// Returns the mark that stands before a verdict's word.
     pub fn verdict(self, verdict: Verdict) -> char {
-        let (unicode, console, ascii) = match verdict {
-            Verdict::Current => ('✓', '+', '+'),
-            Verdict::Local => ('•', '•', 'o'),
-            Verdict::Pulled => ('↓', '↓', 'v'),
-            Verdict::Behind => ('↑', '↑', '^'),
-            Verdict::Moved => ('←', '←', '<'),
-            Verdict::Gone => ('✗', 'x', 'x'),
-            Verdict::Unknown => ('?', '?', '?'),
-        };
+        let [unicode, console, ascii] = verdict.entry().marks;
         match self.kind {
             Kind::Unicode => unicode,
             Kind::Console => console,

@@ -42,27 +42,27 @@ impl Summary {
         let undone = (self.pins_undone > 0)
             .then(|| (format!("{} pins undone", self.pins_undone), Tone::Danger));
         let pinned = (self.pinned > 0).then(|| (format!("{} pinned", self.pinned), Tone::Accent));
-        [
-            part(Verdict::Unknown),
-            sick,
-            undone,
-            part(Verdict::Gone),
-            part(Verdict::Moved),
-            part(Verdict::Behind),
-            part(Verdict::Pulled),
-            pinned,
-            part(Verdict::Local),
-            part(Verdict::Current),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let worst_first = || Verdict::ALL.into_iter().rev();
+        let untold = worst_first().filter(|verdict| !verdict.is_told());
+        let waiting = worst_first().filter(|verdict| verdict.is_told() && !verdict.is_settled());
+        let settled = worst_first().filter(|verdict| verdict.is_settled());
+        untold
+            .map(part)
+            .chain([sick, undone])
+            .chain(waiting.map(part))
+            .chain([pinned])
+            .chain(settled.map(part))
+            .flatten()
+            .collect()
     }
 
     /// Tells whether nothing has to be looked at.
     pub fn is_calm(&self) -> bool {
-        let settled =
-            self.by_verdict[Verdict::Current as usize] + self.by_verdict[Verdict::Local as usize];
+        let settled: usize = Verdict::ALL
+            .into_iter()
+            .filter(|verdict| verdict.is_settled())
+            .map(|verdict| self.by_verdict[verdict as usize])
+            .sum();
         settled == self.total && self.unhealthy == 0 && self.pins_undone == 0
     }
 }

@@ -14,7 +14,7 @@ use crate::core::names::ServiceKey;
 use crate::core::remote::{Answer, Examined, QuestionKey, RemoteImage, Route};
 use crate::core::shelf::{Shelf, TagList};
 use crate::core::tag_family::{Family, families};
-use crate::core::verdict::Verdict;
+use crate::core::verdict::{Fetch, Verdict};
 use crate::core::watch::Scope;
 
 use super::super::effect::{Effect, Look};
@@ -196,7 +196,7 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
 
 /// Returns the downloads that are worth knowing: those that wait, and the one that is looked at.
 fn goals(model: &Model, index: usize) -> Vec<(ServiceKey, Option<ImageRef>)> {
-    let waits = |verdict| matches!(verdict, Verdict::Behind | Verdict::Moved);
+    let waits = |verdict: Verdict| verdict.entry().fetch == Fetch::Image;
     let mut goals: Vec<(ServiceKey, Option<ImageRef>)> = model.judged[index]
         .services()
         .filter(|service| waits(service.verdict))

@@ -7,7 +7,7 @@ use crate::core::age::count;
 use crate::core::failure::{RegistryFailure, RegistryTrouble};
 use crate::core::image::Pointer;
 use crate::core::names::HostName;
-use crate::core::verdict::Verdict;
+use crate::core::verdict::{Seat, Symptom, Verdict};
 
 /// The most services of one kind that are told one by one.
 const MOST: usize = 10;
@@ -16,12 +16,10 @@ const MOST: usize = 10;
 pub fn all(model: &Model, only: Option<&HostName>) -> Vec<Check> {
     let wanted = |service: &&ServiceView| only.is_none_or(|name| *name == service.key.host);
     let mut checks = Vec::new();
-    for verdict in [
-        Verdict::Pulled,
-        Verdict::Behind,
-        Verdict::Moved,
-        Verdict::Gone,
-    ] {
+    for verdict in Verdict::ALL {
+        let Some(symptom) = verdict.entry().symptom else {
+            continue;
+        };
         let services: Vec<_> = model
             .services()
             .filter(wanted)
@@ -31,7 +29,7 @@ pub fn all(model: &Model, only: Option<&HostName>) -> Vec<Check> {
             services
                 .iter()
                 .take(MOST)
-                .map(|service| of_service(service)),
+                .map(|service| of_service(service, &symptom)),
         );
         if let Some(rest) = services.len().checked_sub(MOST).filter(|rest| *rest > 0) {
             let detail = format!("and {} {} too", count(rest, "service"), verdict.word());
@@ -62,58 +60,30 @@ pub fn all(model: &Model, only: Option<&HostName>) -> Vec<Check> {
     checks
 }
 
-fn of_service(service: &ServiceView) -> Check {
-    let host = Some(&service.key.host);
-    let (place, target) = (place(service), &service.key);
-    match service.verdict {
-        Verdict::Pulled => {
-            let detail =
-                format!("{place}: the image was pulled, the container was never recreated");
-            check(
-                host,
-                Link::Compose,
-                State::Ok,
-                detail,
-                &format!("homelab-tui recreate {target}"),
-            )
-        }
-        Verdict::Behind => {
-            let detail = format!(
-                "{place}: nothing has pulled what its tag names: {}",
-                service.why
-            );
-            check(
-                host,
-                Link::Registry,
-                State::Ok,
-                detail,
-                &format!("homelab-tui update {target}"),
-            )
-        }
-        Verdict::Moved => {
-            let detail = format!(
-                "{place}: its tag went back to an older image: {}",
-                service.why
-            );
-            check(
-                host,
-                Link::Registry,
-                State::Ok,
-                detail,
-                &format!("homelab-tui tags {target} shows what there is"),
-            )
-        }
-        _ => {
-            let detail = format!("{place}: {}", service.why);
-            check(
-                host,
-                Link::Registry,
-                State::Failed,
-                detail,
-                "name another tag in its compose file, or push it again",
-            )
-        }
-    }
+fn of_service(service: &ServiceView, symptom: &Symptom) -> Check {
+    let link = match symptom.seat {
+        Seat::Compose => Link::Compose,
+        Seat::Registry => Link::Registry,
+    };
+    let state = if symptom.broken {
+        State::Failed
+    } else {
+        State::Ok
+    };
+    let place = place(service);
+    let why = symptom.with_why.then_some(service.why.as_str());
+    let detail: Vec<&str> = [Some(place.as_str()), symptom.says, why]
+        .into_iter()
+        .flatten()
+        .collect();
+    let remedy = symptom.remedy.replace("{target}", &service.key.to_string());
+    check(
+        Some(&service.key.host),
+        link,
+        state,
+        detail.join(": "),
+        &remedy,
+    )
 }
 
 fn place(service: &ServiceView) -> String {

@@ -6,7 +6,6 @@ use crate::core::host::HostState;
 use crate::core::names::{HostName, Target};
 use crate::core::nearest::nearest;
 use crate::core::settings::Settings;
-use crate::core::verdict::Verdict;
 
 /// How many targets a message lists at most.
 const MOST_LISTED: usize = 40;
@@ -146,8 +145,7 @@ impl<'a> Selection<'a> {
 
     /// Tells whether something cannot be told: a service, or a host that is not there to be asked.
     pub fn has_unknown(&self) -> bool {
-        self.services()
-            .any(|service| service.verdict == Verdict::Unknown)
+        self.services().any(|service| !service.verdict.is_told())
             || self
                 .hosts
                 .iter()
