@@ -124,6 +124,17 @@ pub enum BuildOrigin {
     },
 }
 
+impl BuildOrigin {
+    /// Returns the host on which it is read; absent where that is this machine.
+    pub fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::File { host, .. } | Self::Command { host, .. } => host.as_ref(),
+            Self::Buildx { host } => Some(host),
+            Self::GitHub { .. } => None,
+        }
+    }
+}
+
 /// How ssh is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshSettings {

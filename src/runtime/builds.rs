@@ -11,7 +11,7 @@ use crate::adapters::hosts::HostSession;
 use crate::adapters::shell::Place;
 use crate::app::msg::Msg;
 use crate::core::builds::{BuildNews, SourceFailure};
-use crate::core::settings::{BuildOrigin, BuildSource, Settings};
+use crate::core::settings::{BuildSource, Settings};
 
 use super::sessions::Sessions;
 use super::world::Queue;
@@ -84,12 +84,7 @@ impl Builds {
 
 /// Finds where a source is read, and the docker command there.
 fn place(spec: &BuildSource, sessions: &Sessions) -> Result<(Place, Vec<String>), SourceFailure> {
-    let host = match &spec.from {
-        BuildOrigin::File { host, .. } | BuildOrigin::Command { host, .. } => host.as_ref(),
-        BuildOrigin::Buildx { host } => Some(host),
-        BuildOrigin::GitHub { .. } => None,
-    };
-    let Some(host) = host else {
+    let Some(host) = spec.from.host() else {
         return Ok((Place::Here, vec!["docker".to_owned()]));
     };
     let session = sessions

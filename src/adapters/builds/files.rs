@@ -4,17 +4,16 @@
 //! Compressed files are refused.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::adapters::shell::{Limits, Place, ScriptError, quote};
+use crate::adapters::shell::{Limits, Outcome, Place, ScriptError, quote};
 use crate::core::builds::{BuildNews, BuildRecord, RefusedLog, SourceFailure};
 use crate::core::settings::BuildSource;
 use crate::core::text::clean_within;
 
 use super::collect::Collector;
-use super::watch::Watch;
+use super::listing::{self, Listing};
 use super::{LAST, Site, unreadable};
 
 /// How much is read at a time.
@@ -23,10 +22,8 @@ const CHUNK: u64 = 1 << 20;
 const FARTHEST: u64 = 64 << 20;
 /// The most files that are followed; of more, the newest.
 const FILES: usize = 64;
-/// How often files are compared while somebody looks.
-const CLOSELY: &str = "0.3";
 const LIMITS: Limits = Limits {
-    time: Duration::from_secs(30),
+    time: listing::PATIENCE,
     bytes: CHUNK as usize + 1024,
 };
 
@@ -71,61 +68,28 @@ impl Files {
     pub(super) fn bytes_read(&self) -> u64 {
         self.read
     }
+}
 
-    pub(super) async fn follow(&mut self, source: &BuildSource, site: &Site) -> SourceFailure {
-        let mut site = site.clone();
-        let list = listing(&self.pattern);
-        let mut first = true;
-        loop {
-            let looked = match site.place.run(&list, LIMITS).await {
-                Ok(outcome) => String::from_utf8_lossy(&outcome.stdout).into_owned(),
-                Err(error) => return unreadable("listing the logs", &error),
-            };
-            if let Err(failure) = self.take(&looked, source, &site).await {
-                return failure;
-            }
-            if std::mem::take(&mut first) {
-                if self.followed.is_empty() && self.refused.is_empty() {
-                    site.tell(BuildNews::Refused(RefusedLog {
-                        source: self.pattern.clone(),
-                        why: "no file that can be read is there".to_owned(),
-                        remedy: "check the pattern and who may read it".to_owned(),
-                    }));
-                }
-                site.tell(BuildNews::CaughtUp);
-            }
-            site.rest().await;
-            if *site.closely.borrow()
-                && let Err(failure) = self.closely(&list, source, &mut site).await
-            {
-                return failure;
-            }
-        }
+impl Listing for Files {
+    const WHAT: &'static str = "the logs";
+    const LARGEST: usize = LIMITS.bytes;
+
+    fn command(&self, _site: &Site) -> String {
+        listing(&self.pattern)
     }
 
-    /// Follows for as long as somebody looks.
-    async fn closely(
-        &mut self,
-        list: &str,
-        source: &BuildSource,
-        site: &mut Site,
-    ) -> Result<(), SourceFailure> {
-        let lost = |error: std::io::Error| {
-            SourceFailure::new(
-                format!("watching the logs: {error}"),
-                "tried again by itself",
-            )
-        };
-        let mut watch = Watch::start(&site.place, list, CLOSELY)
-            .await
-            .map_err(lost)?;
-        let mut closely = site.closely.clone();
-        loop {
-            let looked = tokio::select! {
-                looked = watch.next() => looked.map_err(lost)?,
-                _ = closely.wait_for(|closely| !*closely) => return Ok(()),
-            };
-            self.take(&looked, source, site).await?;
+    /// A pattern that finds nothing is no failure: what is missing is told as refused.
+    fn judge(&self, _outcome: &Outcome) -> Result<(), SourceFailure> {
+        Ok(())
+    }
+
+    fn tell_first(&self, site: &Site) {
+        if self.followed.is_empty() && self.refused.is_empty() {
+            site.tell(BuildNews::Refused(RefusedLog {
+                source: self.pattern.clone(),
+                why: "no file that can be read is there".to_owned(),
+                remedy: "check the pattern and who may read it".to_owned(),
+            }));
         }
     }
 
@@ -189,7 +153,9 @@ impl Files {
         }
         Ok(())
     }
+}
 
+impl Files {
     /// Begins a file from its end: as far back as its last builds reach.
     async fn begin(
         &mut self,
@@ -395,6 +361,8 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use tokio::sync::watch::{Sender, channel};
+
+    use std::time::Duration;
 
     use super::*;
     use crate::adapters::builds::Source;

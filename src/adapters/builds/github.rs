@@ -16,8 +16,8 @@ use crate::core::settings::{BuildOrigin, BuildSource, DeploySource};
 use crate::core::text::clean_within;
 
 use super::Site;
-use super::api::{Api, Log};
 use super::collect::Collector;
+use super::github_api::{Api, Log};
 
 /// How many of the last runs are read: as many as a trend shows.
 const RUNS: usize = 20;

@@ -2,13 +2,18 @@
 //!
 //! A source reads what is there once, then only what is new. While somebody looks it is watched closely; else it is
 //! looked at in the interval of registries. What was read is remembered, so that a lost connection costs nothing again.
+//!
+//! Another kind of source begins as a variant of [`BuildOrigin`]; the compiler then asks for its host there and for its
+//! state here, and its own file says how it is read. Configuration keys stand in `adapters::config`.
 
-mod api;
+mod answers;
+mod buildx;
 mod collect;
 mod command;
 mod files;
 mod github;
-mod history;
+mod github_api;
+mod listing;
 mod watch;
 
 use std::sync::Arc;
@@ -50,7 +55,7 @@ pub struct Site {
 enum State {
     Files(files::Files),
     Command(command::Command),
-    History(history::History),
+    Buildx(buildx::History),
     GitHub(Box<github::GitHub>),
 }
 
@@ -61,7 +66,7 @@ impl Source {
         let state = match &spec.from {
             BuildOrigin::File { pattern, .. } => State::Files(files::Files::new(pattern)),
             BuildOrigin::Command { argv, .. } => State::Command(command::Command::new(argv)),
-            BuildOrigin::Buildx { .. } => State::History(history::History::default()),
+            BuildOrigin::Buildx { .. } => State::Buildx(buildx::History::default()),
             BuildOrigin::GitHub { .. } => State::GitHub(Box::new(github::GitHub::new(&spec))),
         };
         Self {
@@ -75,9 +80,9 @@ impl Source {
         // Who followed it before has ended, or is about to.
         let mut state = self.state.lock().await;
         match &mut *state {
-            State::Files(files) => files.follow(&self.spec, site).await,
+            State::Files(files) => listing::follow(files, &self.spec, site).await,
             State::Command(command) => command.follow(&self.spec, site).await,
-            State::History(history) => history.follow(&self.spec, site).await,
+            State::Buildx(history) => listing::follow(history, &self.spec, site).await,
             State::GitHub(github) => github.follow(&self.spec, site).await,
         }
     }
@@ -86,7 +91,7 @@ impl Source {
     pub async fn bytes_read(&self) -> u64 {
         match &*self.state.lock().await {
             State::Files(files) => files.bytes_read(),
-            State::Command(_) | State::History(_) | State::GitHub(_) => 0,
+            State::Command(_) | State::Buildx(_) | State::GitHub(_) => 0,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::core::builds::{BuildRecord, RefusedLog, SourceFailure};
 use crate::core::failure::RegistryFailure;
 use crate::core::image::ImageRef;
 use crate::core::names::HostName;
-use crate::core::settings::{BuildOrigin, BuildSource, Settings};
+use crate::core::settings::{BuildSource, Settings};
 
 /// How many builds of one source are kept.
 const KEPT: usize = 300;
@@ -78,14 +78,9 @@ pub struct SourceModel {
 
 impl SourceModel {
     fn new(source: &BuildSource) -> Self {
-        let host = match &source.from {
-            BuildOrigin::File { host, .. } | BuildOrigin::Command { host, .. } => host.clone(),
-            BuildOrigin::Buildx { host } => Some(host.clone()),
-            BuildOrigin::GitHub { .. } => None,
-        };
         Self {
             name: source.name.as_str().into(),
-            host,
+            host: source.from.host().cloned(),
             has_deploys: !source.deploys.is_empty(),
             following: false,
             caught_up: false,

@@ -19,19 +19,13 @@ use crate::core::settings::BuildSource;
 use crate::core::text::clean_within;
 
 use super::collect::Collector;
-use super::watch::Watch;
+use super::listing::Listing;
 use super::{LAST, Site, unreadable};
 
-/// How often the list is compared while somebody looks; each time costs the host a tenth of a second of one core.
-const CLOSELY: &str = "0.3";
 /// How many running builds are followed at once: a connection has only so many channels.
 const AT_ONCE: usize = 3;
 /// The largest events of one build that are replayed.
 const LARGEST: usize = 16 << 20;
-const LIST: Limits = Limits {
-    time: Duration::from_secs(30),
-    bytes: 4 << 20,
-};
 const REPLAY: Limits = Limits {
     time: Duration::from_secs(60),
     bytes: LARGEST,
@@ -108,59 +102,25 @@ struct ErrorFacts {
     message: String,
 }
 
-impl History {
-    pub(super) async fn follow(&mut self, source: &BuildSource, site: &Site) -> SourceFailure {
-        let mut site = site.clone();
-        let list = format!(
+impl Listing for History {
+    const WHAT: &'static str = "the builder's history";
+    const LARGEST: usize = 4 << 20;
+
+    fn command(&self, site: &Site) -> String {
+        format!(
             "{} buildx history ls --no-trunc --format json",
             join(&site.docker)
-        );
-        let mut first = true;
-        loop {
-            let listing = match site.place.run(&format!("{PREPARE}\n{list}"), LIST).await {
-                Ok(outcome) if outcome.code == 0 => {
-                    String::from_utf8_lossy(&outcome.stdout).into_owned()
-                }
-                Ok(outcome) => return no_history(&outcome),
-                Err(error) => return unreadable("listing the builder's history", &error),
-            };
-            if let Err(failure) = self.take(&listing, source, &site).await {
-                return failure;
-            }
-            if std::mem::take(&mut first) {
-                site.tell(BuildNews::CaughtUp);
-            }
-            site.rest().await;
-            if *site.closely.borrow()
-                && let Err(failure) = self.closely(&list, source, &mut site).await
-            {
-                return failure;
-            }
-        }
+        )
     }
 
-    async fn closely(
-        &mut self,
-        list: &str,
-        source: &BuildSource,
-        site: &mut Site,
-    ) -> Result<(), SourceFailure> {
-        let lost = |error: std::io::Error| {
-            SourceFailure::new(
-                format!("watching the builder's history: {error}"),
-                "tried again by itself",
-            )
-        };
-        let mut watch = Watch::start(&site.place, list, CLOSELY)
-            .await
-            .map_err(lost)?;
-        let mut closely = site.closely.clone();
-        loop {
-            let listing = tokio::select! {
-                listing = watch.next() => listing.map_err(lost)?,
-                _ = closely.wait_for(|closely| !*closely) => return Ok(()),
-            };
-            self.take(&listing, source, site).await?;
+    fn script(&self, command: &str) -> String {
+        format!("{PREPARE}\n{command}")
+    }
+
+    fn judge(&self, outcome: &Outcome) -> Result<(), SourceFailure> {
+        match outcome.code {
+            0 => Ok(()),
+            _ => Err(no_history(outcome)),
         }
     }
 
@@ -204,7 +164,9 @@ impl History {
         }
         Ok(())
     }
+}
 
+impl History {
     /// Reads all of a build that has ended.
     async fn replay(
         &mut self,
@@ -404,6 +366,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::{Arc, Mutex};
 
+    use super::super::listing;
     use super::*;
     use crate::adapters::paths::scratch::Scratch;
     use crate::adapters::shell::Place;
@@ -438,8 +401,11 @@ mod tests {
             report: Arc::new(move |one| kept.lock().unwrap().push(one)),
         };
         let mut history = History::default();
-        let failed =
-            tokio::time::timeout(Duration::from_secs(3), history.follow(&source, &site)).await;
+        let failed = tokio::time::timeout(
+            Duration::from_secs(3),
+            listing::follow(&mut history, &source, &site),
+        )
+        .await;
         let news = std::mem::take(&mut *news.lock().unwrap());
         (news, failed.ok())
     }

@@ -1,6 +1,5 @@
 //! GitHub's API: requests with ETags, the rate limit, logs that lie elsewhere.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,12 +12,14 @@ use crate::adapters::secret::Secret;
 use crate::core::builds::SourceFailure;
 use crate::core::text::clean_within;
 
+use super::answers::Answers;
+
 /// GitHub's own.
 const USUAL: &str = "https://api.github.com";
 /// The largest answer that is taken in.
 const LARGEST: usize = 8 << 20;
-/// How many answers are kept to be asked for by their ETags.
-const KEPT: usize = 64;
+/// How many bytes of answers are kept to be asked for by their ETags.
+const KEPT: usize = 16 << 20;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long nothing may come before an exchange is given up.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -31,7 +32,7 @@ pub(super) struct Api {
     token: Option<Secret>,
     token_env: Option<String>,
     client: Option<Client>,
-    known: BTreeMap<String, (String, Vec<u8>)>,
+    known: Answers,
     /// The limit is used up until then.
     limited: Option<Timestamp>,
 }
@@ -55,7 +56,7 @@ impl Api {
                 .map(|token| Secret::new(token.trim())),
             token_env: token_env.map(str::to_owned),
             client: None,
-            known: BTreeMap::new(),
+            known: Answers::new(KEPT),
             limited: None,
         }
     }
@@ -70,21 +71,18 @@ impl Api {
         path: &str,
     ) -> Result<T, SourceFailure> {
         let url = self.url(path)?;
-        let known = self.known.get(path).map(|(tag, _)| tag.clone());
+        let known = self.known.get(path).map(|answer| answer.tag.clone());
         let response = self.send(&url, known.as_deref()).await?;
         if response.status() == StatusCode::NOT_MODIFIED
-            && let Some((_, body)) = self.known.get(path)
+            && let Some(answer) = self.known.get(path)
         {
-            return read(path, body);
+            return read(path, &answer.body);
         }
         let tag = header(response.headers(), "etag").map(str::to_owned);
         let response = self.judged(path, response).await?;
         let body = collect(path, response).await?;
         if let Some(tag) = tag {
-            if self.known.len() >= KEPT {
-                self.known.pop_first();
-            }
-            self.known.insert(path.to_owned(), (tag, body.clone()));
+            self.known.keep(path, tag, &body);
         }
         read(path, &body)
     }
