@@ -9,7 +9,7 @@ mod view;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::core::digest::{Digest, TopDigest};
+use crate::core::digest::{Digest, ManifestDigest, TopDigest};
 use crate::core::engine::{ContainerFacts, ImageFacts, ImageStore, Observation};
 use crate::core::environment;
 use crate::core::files::FilesState;
@@ -279,10 +279,35 @@ impl Judge<'_> {
             asking: gathered.asking,
             remote: gathered.remote,
             reference: gathered.reference.ok(),
+            manifest: self.manifest(container, gathered.question.as_ref(), &digests),
             question: gathered.question,
             assessment,
             digests,
         }
+    }
+
+    /// Returns the manifest of what runs, where the engine tells it or it was read.
+    fn manifest(
+        &self,
+        container: &ContainerFacts,
+        question: Option<&QuestionKey>,
+        digests: &[TopDigest],
+    ) -> Option<ManifestDigest> {
+        if container.manifest.is_some() {
+            return container.manifest.clone();
+        }
+        let platform = &question?.platform;
+        // On a graph store an image may have several digests, read for other platforms than its own.
+        let graph = self.observation.engine.store == ImageStore::Graph;
+        let is_it = |image: &&RemoteImage| !graph || image.config == container.image_id.as_config();
+        digests
+            .iter()
+            .filter_map(|top| {
+                let key = (top.clone(), platform.clone());
+                self.model.preview.manifests.get(&key)
+            })
+            .find(is_it)
+            .map(|image| image.manifest.clone())
     }
 
     fn rendered(&self, project: &ProjectName, service: &Service) -> Option<Files<'_>> {
@@ -312,6 +337,7 @@ struct Judged<'a> {
     asking: bool,
     assessment: Assessment,
     digests: Vec<TopDigest>,
+    manifest: Option<ManifestDigest>,
 }
 
 impl Judged<'_> {
@@ -343,7 +369,7 @@ impl Judged<'_> {
             digest: answer.map(|answer| answer.top.clone()),
             manifest: image
                 .map(|image| image.manifest.clone())
-                .or_else(|| same.and(self.container.manifest.clone())),
+                .or_else(|| same.and(self.manifest.clone())),
             created: image
                 .and_then(|image| image.created)
                 .or_else(|| same?.created),
@@ -367,7 +393,7 @@ fn running_view(judged: &Judged<'_>, image: Option<&ImageFacts>) -> RunningView 
     RunningView {
         image_id: judged.container.image_id.clone(),
         digests: judged.digests.clone(),
-        manifest: judged.container.manifest.clone(),
+        manifest: judged.manifest.clone(),
         tags: image.map(|image| image.tags.clone()).unwrap_or_default(),
         created: image.and_then(|image| image.created),
         revision: image.and_then(|image| image.revision.clone()),

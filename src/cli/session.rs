@@ -129,8 +129,11 @@ pub fn status(
     let on_host = |target: &Option<Target>, host: &HostName| {
         target.as_ref().is_none_or(|target| target.on_host(host))
     };
+    let mut counting = status::Counting::default();
+    let way =
+        |target: &Option<Target>, model: &mut Model| Ok(counting.next(model, target.as_ref()));
     let wants = builds::Wanted::Deploys;
-    match look(general, paths, wants, read, on_host, nowhere, output) {
+    match look(general, paths, wants, read, on_host, way, output) {
         Ok((model, target)) => {
             let now = model.now.wall;
             status::report(&model, target.as_ref(), now, wanted, output)
@@ -204,7 +207,7 @@ pub fn history(
         target.as_ref().is_none_or(|target| target.on_host(host))
     };
     let mut opened = false;
-    let way = |_: &Option<Target>, _: &Model| {
+    let way = |_: &Option<Target>, _: &mut Model| {
         let open = !std::mem::replace(&mut opened, true);
         Ok(open.then_some(View::History {
             of: None,
@@ -231,7 +234,7 @@ pub fn ahead(
     let on_host = |target: &Target, host: &HostName| target.on_host(host);
     let mut begin = Some(begin);
     let mut journey = None;
-    let way = |target: &Target, model: &Model| {
+    let way = |target: &Target, model: &mut Model| {
         if let Some(begin) = begin.take() {
             journey = Some(begin(target.clone()));
         }
@@ -283,7 +286,7 @@ pub fn registry(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failed> {
     let mut journey = Journey::registry(registry);
-    let way = |_: &(), model: &Model| journey.next(model);
+    let way = |_: &(), model: &mut Model| journey.next(model);
     let wants = builds::Wanted::Nothing;
     match look(general, paths, wants, |_| Ok(()), |(), _| true, way, output) {
         Ok((model, ())) => ahead::report(&model, json, output),
@@ -303,7 +306,7 @@ pub fn builds(
     let read = |settings: &Settings| Ok(settings.builds.len());
     // The view of builds asks what only it wants to know: the caches in registries.
     let mut opened = false;
-    let way = |_: &usize, _: &Model| {
+    let way = |_: &usize, _: &mut Model| {
         let view = View::Builds { selected: None };
         Ok((!std::mem::replace(&mut opened, true)).then_some(view))
     };
@@ -319,7 +322,7 @@ pub fn builds(
 }
 
 /// The way of commands that need no more than the fleet.
-fn nowhere<T>(_: &T, _: &Model) -> Result<Option<View>, String> {
+fn nowhere<T>(_: &T, _: &mut Model) -> Result<Option<View>, String> {
     Ok(None)
 }
 
@@ -330,11 +333,11 @@ fn look<T>(
     wants: builds::Wanted,
     read: impl FnOnce(&Settings) -> Result<T, status::NoTarget>,
     means: impl Fn(&T, &HostName) -> bool,
-    mut way: impl FnMut(&T, &Model) -> Result<Option<View>, String>,
+    mut way: impl FnMut(&T, &mut Model) -> Result<Option<View>, String>,
     output: &mut Output<'_>,
 ) -> Result<(Model, T), Exit> {
     let (settings, wanted) = chosen(general, paths, read, means, output)?;
-    let way = |model: &Model| way(&wanted, model);
+    let way = |model: &mut Model| way(&wanted, model);
     let observed = if general.demo {
         Ok(observe_demo(settings, wants, way))
     } else {
@@ -504,7 +507,7 @@ async fn observe(
     settings: Settings,
     paths: &Paths,
     wants: builds::Wanted,
-    way: impl FnMut(&Model) -> Result<Option<View>, String>,
+    way: impl FnMut(&mut Model) -> Result<Option<View>, String>,
 ) -> io::Result<Result<Model, String>> {
     let clock = Clock::start();
     let (sender, mut queue) = mpsc::unbounded_channel();
@@ -557,7 +560,7 @@ pub async fn observe_open(
 async fn travel<W: World>(
     headless: &mut Headless<'_, W>,
     model: &mut Model,
-    mut way: impl FnMut(&Model) -> Result<Option<View>, String>,
+    mut way: impl FnMut(&mut Model) -> Result<Option<View>, String>,
 ) -> io::Result<Result<(), String>> {
     headless.observe(model).await?;
     loop {
@@ -576,7 +579,7 @@ async fn travel<W: World>(
 fn observe_demo(
     settings: Settings,
     wants: builds::Wanted,
-    mut way: impl FnMut(&Model) -> Result<Option<View>, String>,
+    mut way: impl FnMut(&mut Model) -> Result<Option<View>, String>,
 ) -> Result<Model, String> {
     let now = Timestamp::now();
     let mut driver: Driver<Observing> = Driver::new(&Scenario::fleet(), now);
@@ -585,7 +588,7 @@ fn observe_demo(
     let memory = driver.demo.memory();
     driver.tell(Msg::Restored(Box::new(memory)));
     driver.settle(PATIENCE);
-    while let Some(view) = way(&driver.model)? {
+    while let Some(view) = way(&mut driver.model)? {
         update::open(&mut driver.model, view);
         driver.tell(Msg::Tick);
         driver.settle(PATIENCE);

@@ -88,7 +88,6 @@ impl Demo {
                 running: &running_image(service),
                 docker: &["docker".to_owned()],
                 fetch_bytes: service.fetch_bytes,
-                total_bytes: None,
                 settings: self.settings.rollback,
                 not_compose: None,
                 changed_by_others: None,

@@ -162,7 +162,6 @@ impl Actor {
             running: &running,
             docker: &docker,
             fetch_bytes: asked.fetch_bytes(model, observation, service),
-            total_bytes: None,
             settings: self.settings.rollback,
             not_compose,
             changed_by_others: None,

@@ -121,6 +121,38 @@ fn a_second_look_asks_the_registry_nothing_but_what_may_have_moved() {
 }
 
 #[test]
+fn status_counts_the_builds_between_and_asks_once() {
+    let Some(lab) = Lab::here() else { return };
+    let (host, registry) = (lab.host("old"), lab.registry("plain"));
+    let repo = history(&lab, &registry, 6);
+    let project = behind(&host, &registry, &repo, "02abcde02");
+    let home = lab.folder("counts");
+    let target = format!("{}/{}/web", host.name, project.name);
+    let status = || -> (Value, Vec<Request>) {
+        let mark = registry.mark();
+        let mut command: Command = lab.console(&["status", &target, "--json"]);
+        let output = command.env("HOME", &home).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words}");
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let service = document["hosts"][0]["projects"][0]["services"][0].clone();
+        let mut asked = registry.asked_since(mark);
+        asked.retain(|asked| asked.path.contains(&repo));
+        (service, asked)
+    };
+    let (first, asked) = status();
+    assert_eq!(first["verdict"], "behind", "{first}");
+    assert_eq!(first["builds_behind"], 3, "{first}");
+    let asked = by_console(&asked, &lab).len();
+    eprintln!("counting on {target}: {asked} requests");
+    assert!(asked <= 30, "{asked}");
+    let (second, asked) = status();
+    assert_eq!(second["builds_behind"], 3, "{second}");
+    let moving = format!("/v2/{repo}/manifests/latest");
+    assert!(asked.iter().all(|asked| asked.path == moving), "{asked:?}");
+}
+
+#[test]
 fn layers_and_tags_change_nothing() {
     let Some(lab) = Lab::here() else { return };
     let (host, registry) = (lab.host("ctd28"), lab.registry("plain"));

@@ -38,6 +38,8 @@ pub struct Preview {
     pub paces: BTreeMap<HostName, Option<Vec<Pull>>>,
     /// How many builds lie between two images of a repository, where that was counted.
     pub counted: BTreeMap<CountKey, u64>,
+    /// Whether nobody looks at lists of tags: only what counts builds is asked for, and little of that.
+    pub sparing: bool,
     /// Whether a view was left whose questions nobody waits for any more.
     pub left: bool,
     /// What services ran before, as far as it was recorded.

@@ -37,6 +37,10 @@ const MOST_HEADS: usize = 200;
 const MOST_DETAILS: usize = 60;
 const MOST_DETAILS_ON_HUB: usize = 10;
 
+/// The same where nobody looks and builds are only counted: Docker Hub counts no questions about tags.
+const SPARING_HEADS: usize = 24;
+const SPARING_DETAILS: usize = 12;
+
 /// Has a host's needs worked out again.
 pub fn mark(model: &mut Model, index: usize) {
     let name = model.hosts[index].spec.name.clone();
@@ -183,14 +187,37 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
         for (service, to) in goals(model, index) {
             want_prediction(model, index, &service, to.as_ref(), effects);
         }
+        if model.preview.sparing {
+            want_running(model, index, effects);
+        }
         let looked_at = model.screen.view.service().cloned();
         if let Some(service) = looked_at.filter(|service| service.host == name) {
             if matches!(model.screen.view, View::Tags { .. }) {
                 want_tags(model, index, &service, effects);
             }
-            marks::want(model, index, &service, effects);
-            marks::want_pace(model, index, effects);
+            if !model.preview.sparing {
+                marks::want(model, index, &service, effects);
+                marks::want_pace(model, index, effects);
+            }
         }
+    }
+}
+
+/// Asks for the manifests of what runs, for a report; Docker Hub counts such questions, so it is not asked.
+fn want_running<M: Mode>(model: &mut Model, index: usize, effects: &mut Vec<Effect<M>>) {
+    let open: Vec<(ImageKey, RepositoryKey)> = model.judged[index]
+        .services()
+        .filter(|service| service.running.manifest.is_none() && service.verdict == Verdict::Current)
+        .filter_map(|service| {
+            let place = tags::repository_key(service)?;
+            let platform = service.question.as_ref()?.platform.clone();
+            let top = service.registry.digest.clone()?;
+            let asked = !place.1.on_docker_hub() && service.registry.error.is_none();
+            asked.then_some(((top, platform), place))
+        })
+        .collect();
+    for (key, place) in open {
+        want_image(model, Some(index), key, vec![place], effects);
     }
 }
 
@@ -390,7 +417,10 @@ fn want_tags<M: Mode>(
         return;
     }
     repository.answers = 0;
-    marks::want_caches(model, &place, effects);
+    let sparing = model.preview.sparing;
+    if !sparing {
+        marks::want_caches(model, &place, effects);
+    }
     let repository = model.preview.repositories.entry(place.clone()).or_default();
     let repository = repository.clone();
     let Some(list) = tags::joined(model, &service, &repository) else {
@@ -398,8 +428,9 @@ fn want_tags<M: Mode>(
     };
     if let (Some(tags), true) = (&repository.list, queued_anew(&repository, key)) {
         let anchor = tags::anchor(&service, &list);
+        let most_heads = if sparing { SPARING_HEADS } else { MOST_HEADS };
         let known = known_tags(&repository, &list);
-        let mut queue = next_heads(&tags.tags, &known, anchor, MOST_HEADS);
+        let mut queue = next_heads(&tags.tags, &known, anchor, most_heads);
         queue.reverse();
         if let Some(repository) = model.preview.repositories.get_mut(&place) {
             repository.queue = queue;
@@ -407,13 +438,14 @@ fn want_tags<M: Mode>(
         }
     }
     run_queue(model, &place, effects);
-    if repository.fresh {
+    if repository.fresh && !sparing {
         examine(model, index, &place, &list, effects);
     }
-    let most = if place.1.on_docker_hub() {
-        MOST_DETAILS_ON_HUB
-    } else {
-        MOST_DETAILS
+    let most = match (place.1.on_docker_hub(), sparing) {
+        (true, true) => 0,
+        (true, false) => MOST_DETAILS_ON_HUB,
+        (false, true) => SPARING_DETAILS,
+        (false, false) => MOST_DETAILS,
     };
     let platform = service.question.map(|question| question.platform);
     for top in nearest_unread(&list, most) {
@@ -434,7 +466,7 @@ fn want_tags<M: Mode>(
             let key = (candidate.digest.clone()?, platform.clone()?);
             model.preview.manifests.get(&key).cloned()
         })
-        .take(most)
+        .take(if sparing { 0 } else { most })
         .collect();
     for image in images {
         want_neighbours(model, index, &image, effects);

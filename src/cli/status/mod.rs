@@ -1,11 +1,13 @@
 //! `status`: the fleet as it was just observed, as a document or for people.
 
+mod counting;
 mod document;
 mod select;
 mod text;
 
 use jiff::Timestamp;
 
+pub use counting::Counting;
 pub use document::Document;
 pub use select::{NoTarget, Selection, parse, parse_host};
 

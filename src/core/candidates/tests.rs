@@ -303,6 +303,33 @@ fn builds_between_are_counted_only_when_all_ages_are_known() {
 }
 
 #[test]
+fn versions_and_build_numbers_are_counted_by_their_names() {
+    let tags = ["latest", "1.2.0", "1.2.1", "1.2.2", "1.3.0", "1.3", "0.9.9"];
+    let mut world = World::new(ImageStore::Graph, &tags);
+    // Nothing was read: only what the tags name is known.
+    for (tag, top) in [
+        ("latest", 0x16),
+        ("1.3.0", 0x16),
+        ("1.2.0", 0x10),
+        ("1.2.2", 0x14),
+    ] {
+        world.heads.insert(tag.into(), TopDigest(digest(top)));
+    }
+    world.images = vec![image(0x10 + 100, &[], &[("ghcr.io/me/blog", 0x10)], None)];
+    world.running = Some(0x10 + 100);
+    assert_eq!(behind_by(&world.candidates(), "latest"), None, "1.2.1");
+    world.heads.insert("1.2.1".into(), TopDigest(digest(0x12)));
+    assert_eq!(behind_by(&world.candidates(), "latest"), Some(3));
+    // Two versions of one image are one build.
+    world.heads.insert("1.2.1".into(), TopDigest(digest(0x14)));
+    assert_eq!(behind_by(&world.candidates(), "latest"), Some(2));
+    // The tag went back: nothing is counted.
+    world.heads.insert("latest".into(), TopDigest(digest(0x0e)));
+    world.heads.insert("0.9.9".into(), TopDigest(digest(0x0e)));
+    assert_eq!(behind_by(&world.candidates(), "latest"), None);
+}
+
+#[test]
 fn a_text_chooses_one_candidate_or_says_why_not() {
     let tags = ["latest", "20240628", "9c1e2d4", "9c1e999"];
     let mut world = World::new(ImageStore::Graph, &tags)

@@ -64,7 +64,6 @@ pub struct Known<'a> {
     pub running: &'a ImageState,
     pub docker: &'a [String],
     pub fetch_bytes: Option<u64>,
-    pub total_bytes: Option<u64>,
     pub settings: RollbackSettings,
     /// Whether the project is a swarm stack or no project at all.
     pub not_compose: Option<&'static str>,

@@ -340,6 +340,37 @@ fn builds_between_are_counted_once_their_ages_are_known() {
 }
 
 #[test]
+fn a_report_counts_sparingly() {
+    let (mut bench, _) = behind(true);
+    bench.imaged(10, Ok(running_image()));
+    let service = bench.model.service(&key("vps/-/web")).unwrap();
+    let read = running_image().manifest;
+    assert_eq!(service.running.manifest, Some(read), "it was read");
+    bench.model.preview.sparing = true;
+    let mut asked = open_tags(&mut bench);
+    let tags: Vec<String> = (0..99).map(|number| format!("1.{number}.0")).collect();
+    let mut tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    tags.extend(["latest", "buildcache"]);
+    asked.extend(bench.listed(Ok(list(&tags))));
+    let mut all = 0;
+    let mut open: Vec<String> = heads(&asked);
+    while let Some(tag) = open.pop() {
+        all += 1;
+        let effects = bench.headed(&tag, Ok(12));
+        open.extend(heads(&effects));
+        asked.extend(effects);
+    }
+    assert_eq!(all, 24, "a few of the tags");
+    let other = |look: &&Look| {
+        matches!(
+            look,
+            Look::Trust { .. } | Look::Pace { .. } | Look::BuildCache { .. }
+        )
+    };
+    assert_eq!(looks(&asked).into_iter().filter(other).count(), 0);
+}
+
+#[test]
 fn marks_are_looked_for_once_and_told_anew_on_demand() {
     let (mut bench, _) = behind(true);
     bench.imaged(10, Ok(running_image()));
