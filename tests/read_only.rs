@@ -11,7 +11,7 @@ use homelab_tui::app::mode::{Mode, Observing, Operating};
 use homelab_tui::app::msg::Msg;
 use homelab_tui::app::screen::Overlay;
 use homelab_tui::app::update::palette_matches;
-use homelab_tui::core::rollout::plan::TargetPlan;
+use homelab_tui::core::rollout::plan::Plan;
 use homelab_tui::demo::Scenario;
 use homelab_tui::demo::driver::Driver;
 
@@ -72,7 +72,7 @@ fn command_of<M: Mode>(driver: &Driver<M>, key: Key) -> Option<&'static Command>
 }
 
 /// Returns the plan that the screen shows, if it shows one that may run.
-fn shown_plan<M: Mode>(driver: &Driver<M>) -> Option<TargetPlan> {
+fn shown_plan<M: Mode>(driver: &Driver<M>) -> Option<Plan> {
     match &driver.model.screen.overlay {
         Overlay::Plan(dialog) => dialog.startable().cloned(),
         _ => None,
@@ -81,7 +81,7 @@ fn shown_plan<M: Mode>(driver: &Driver<M>) -> Option<TargetPlan> {
 
 /// Presses all keys and hands each effect to a judge, with the command that caused it and the plan that was shown.
 fn press_all<M: Mode>(
-    mut judge: impl FnMut(Option<&Command>, Option<&TargetPlan>, &Effect<M>),
+    mut judge: impl FnMut(Option<&Command>, Option<&Plan>, &Effect<M>),
 ) -> Driver<M> {
     let start = "2026-09-05T14:02:10Z".parse().unwrap();
     let mut driver: Driver<M> = Driver::started(&Scenario::fleet(), start);

@@ -131,6 +131,35 @@ fn plans_are_shown_and_a_strip_follows_the_job() {
     assert_snapshot!("plan_blocked", plan("vps/networking/ddns", "r").styled());
 }
 
+/// Opens the plan of an update over a whole project, in the terminal's size.
+fn plan_of_project(width: u16, height: u16) -> Console {
+    let mut console = Console::fleet(width, height);
+    let project = RowId::Project("vps".into(), "blog".into());
+    console.driver.model.screen.selected = Some(project);
+    console.keys("space u");
+    wait(&mut console, 3000);
+    console
+}
+
+#[test]
+fn a_plan_over_many_is_one_dialog_and_says_what_holds_it_up() {
+    assert_snapshot!("plan_many_large", plan_of_project(160, 45).styled());
+    assert_snapshot!("plan_many_usual", plan_of_project(80, 24).plain());
+    let mut small = plan_of_project(40, 15);
+    assert_snapshot!("plan_many_small", small.plain());
+    assert_snapshot!("plan_many_small_further", small.keys("pgdn").plain());
+}
+
+#[test]
+fn marks_are_seen_on_rows_and_counted() {
+    let mut console = Console::fleet(80, 24);
+    console.keys("j j space j space g v");
+    assert_snapshot!("marks_by_attention", console.plain());
+    assert_snapshot!("marks_by_host", console.keys("v v v").styled());
+    let mut ascii = Console::fleet(110, 24).looks("mono", Glyphs::ASCII);
+    assert_snapshot!("marks_ascii", ascii.keys("j j space tab j").plain());
+}
+
 #[test]
 fn history_by_what_is_selected_and_as_a_whole() {
     let mut console = plan("vps/blog/blog", "5");

@@ -6,6 +6,8 @@ use crate::core::candidates::Candidate;
 use crate::core::names::ServiceKey;
 
 use super::judge::ServiceView;
+pub use refuse::hindrance;
+
 use super::model::Model;
 use super::rows;
 use super::screen::{RowId, View};
@@ -76,6 +78,8 @@ pub enum Run {
     Update,
     Rollback,
     Pin,
+    Mark,
+    Panel,
     Cancel,
     Registry,
     History,
@@ -162,11 +166,21 @@ pub const COMMANDS: &[Command] = &[
         id: "back",
         keys: &["esc"],
         label: "back",
-        help: "Close what is open on top; else drop the filter.",
+        help: "Close what is open on top; else leave the detail, drop the marks, then the filter.",
         kind: Kind::Move,
         footer: 0,
         refuse: refuse::never,
         run: Run::Back,
+    },
+    Command {
+        id: "panel",
+        keys: &["tab"],
+        label: "panel",
+        help: "Go from the list to the detail, where the keys that move scroll it, and back.",
+        kind: Kind::Move,
+        footer: 1,
+        refuse: refuse::needs_fleet,
+        run: Run::Panel,
     },
     Command {
         id: "fold",
@@ -349,20 +363,30 @@ pub const COMMANDS: &[Command] = &[
         run: Run::Logs,
     },
     Command {
+        id: "mark",
+        keys: &["space"],
+        label: "mark",
+        help: "Mark the selected service, or all in sight of the selected row, for an action on all that is marked.",
+        kind: Kind::Look,
+        footer: 4,
+        refuse: refuse::needs_markable,
+        run: Run::Mark,
+    },
+    Command {
         id: "update",
         keys: &["u"],
         label: "update",
-        help: "Plan an update: pull, recreate if the image differs, prove it or put the former one back.",
+        help: "Plan an update of what is marked or selected: pull, recreate if the image differs, prove it or put the former one back.",
         kind: Kind::Change,
         footer: 9,
-        refuse: refuse::needs_target,
+        refuse: refuse::needs_targets,
         run: Run::Update,
     },
     Command {
         id: "rollback",
         keys: &["b"],
         label: "roll back",
-        help: "Plan the way back to the former image, or to the one selected among the tags.",
+        help: "Plan the way back of what is marked or selected to its former image, or to the one selected among the tags.",
         kind: Kind::Change,
         footer: 9,
         refuse: refuse::needs_way_back,
@@ -372,20 +396,20 @@ pub const COMMANDS: &[Command] = &[
         id: "pull",
         keys: &["p"],
         label: "pull",
-        help: "Plan a pull: fetch what the tag names and recreate nothing.",
+        help: "Plan a pull of what is marked or selected: fetch what the tag names and recreate nothing.",
         kind: Kind::Change,
         footer: 8,
-        refuse: refuse::needs_target,
+        refuse: refuse::needs_targets,
         run: Run::Pull,
     },
     Command {
         id: "recreate",
         keys: &["r"],
         label: "recreate",
-        help: "Plan a recreation with the image that the host holds.",
+        help: "Plan a recreation of what is marked or selected, with the image that the host holds.",
         kind: Kind::Change,
         footer: 8,
-        refuse: refuse::needs_target,
+        refuse: refuse::needs_targets,
         run: Run::Recreate,
     },
     Command {
@@ -405,7 +429,7 @@ pub const COMMANDS: &[Command] = &[
         help: "Plan to hold the service at the image that it runs, or to let it follow its tag again.",
         kind: Kind::Change,
         footer: 4,
-        refuse: refuse::needs_target,
+        refuse: refuse::needs_one_target,
         run: Run::Pin,
     },
     Command {

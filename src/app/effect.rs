@@ -6,7 +6,7 @@ use crate::core::image::{ImageRef, Repository};
 use crate::core::names::{ContainerId, HostName, ProjectName, RegistryHost, ServiceKey};
 use crate::core::offer::Offer;
 use crate::core::remote::{Question, RemoteImage, Route};
-use crate::core::rollout::plan::TargetPlan;
+use crate::core::rollout::plan::Plan;
 use crate::core::trust::Beside;
 use crate::core::watch::Scope;
 
@@ -118,8 +118,8 @@ pub enum Act {
         service: ServiceKey,
         container: ContainerId,
     },
-    /// Starts a job by the plan that was shown.
-    Start(Box<TargetPlan>),
+    /// Starts jobs by the plan that was shown, one after another.
+    Start(Box<Plan>),
     /// Asks a job to stop where that is safe.
     Cancel { target: ServiceKey, job: String },
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::core::names::{HostName, ServiceKey};
 use crate::core::rollout::job::{Progress, StepState};
-use crate::core::rollout::plan::{ImageState, TargetPlan};
+use crate::core::rollout::plan::{ImageState, Plan, TargetPlan, confirmation};
 use crate::core::rollout::{Action, Outcome, Step};
 
 use super::judge::ServiceView;
@@ -22,7 +22,10 @@ const LAYERS: usize = 512;
 pub struct PlanWish {
     /// Tells the answer to this wish from the answer to an earlier one.
     pub number: u64,
-    pub target: ServiceKey,
+    /// One service, or several that are acted on one after another.
+    pub targets: Vec<ServiceKey>,
+    /// Services that were meant too and that nothing can be done to, and why.
+    pub hindered: Vec<(ServiceKey, String)>,
     pub action: Action,
     /// Where to, for a rollback: a tag or a digest; else the former image.
     pub to: Option<String>,
@@ -34,13 +37,21 @@ pub struct PlanWish {
     pub only_config: bool,
 }
 
+impl PlanWish {
+    /// Returns all services that were meant, whether something can be done to them or not.
+    pub fn meant(&self) -> Vec<ServiceKey> {
+        let hindered = self.hindered.iter().map(|(key, _)| key);
+        self.targets.iter().chain(hindered).cloned().collect()
+    }
+}
+
 /// A plan that is shown, and what was typed at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialog {
     pub wish: PlanWish,
     pub stage: Stage,
-    /// Whether the service's name has to be typed.
-    pub protected: bool,
+    /// Services whose names have to be typed.
+    pub protected: Vec<ServiceKey>,
     pub typed: String,
     /// Whether the job's script is shown in place of the plan.
     pub script: bool,
@@ -55,7 +66,7 @@ pub enum Stage {
     /// There is no plan, and why.
     Failed(String),
     /// This is what would run; perhaps it says why it may not.
-    Ready(Box<TargetPlan>),
+    Ready(Box<Plan>),
 }
 
 impl Dialog {
@@ -64,7 +75,7 @@ impl Dialog {
         Self {
             wish,
             stage: Stage::Looking,
-            protected: false,
+            protected: Vec::new(),
             typed: String::new(),
             script: false,
             scroll: 0,
@@ -72,7 +83,7 @@ impl Dialog {
     }
 
     /// Returns the plan, whether it may run or not.
-    pub fn plan(&self) -> Option<&TargetPlan> {
+    pub fn plan(&self) -> Option<&Plan> {
         match &self.stage {
             Stage::Ready(plan) => Some(plan),
             Stage::Looking | Stage::Failed(_) => None,
@@ -80,29 +91,42 @@ impl Dialog {
     }
 
     /// Returns the plan if it may run.
-    pub fn startable(&self) -> Option<&TargetPlan> {
+    pub fn startable(&self) -> Option<&Plan> {
         self.plan()
-            .filter(|plan| plan.blocked.is_none() && !self.wish.only_config)
+            .filter(|plan| plan.may_run() && !self.wish.only_config)
     }
 
-    /// Returns the name that has to be typed, if one has to be.
-    pub fn name_wanted(&self) -> Option<&str> {
-        let plan = self.startable().filter(|_| self.protected)?;
-        Some(plan.target.service.as_str())
+    /// Returns what has to be typed, if something has to be: the protected services' names, in the order of the plan.
+    pub fn name_wanted(&self) -> Option<String> {
+        let plan = self.startable()?;
+        let targets = plan.targets.iter().map(|plan| &plan.target);
+        let wanted = confirmation(targets.filter(|key| self.protected.contains(key)));
+        (!wanted.is_empty()).then_some(wanted)
     }
 
     /// Tells whether variables could be taken over to make the plan possible.
     pub fn offers_variables(&self) -> bool {
+        let could = |plan: &TargetPlan| plan.blocked.is_some() && !plan.could_take.is_empty();
         !self.wish.take_environment
             && !self.wish.only_config
             && self
                 .plan()
-                .is_some_and(|plan| plan.blocked.is_some() && !plan.could_take.is_empty())
+                .is_some_and(|plan| plan.targets.iter().any(could))
+    }
+
+    /// Tells whether the rest could run without what is in the way.
+    pub fn offers_leaving_out(&self) -> bool {
+        let free = |plan: &TargetPlan| plan.blocked.is_none();
+        !self.wish.only_config
+            && self
+                .plan()
+                .is_some_and(|plan| plan.in_the_way() > 0 && plan.targets.iter().any(free))
     }
 
     /// Returns the action that the plan has, which may be another than the one asked for.
     pub fn action(&self) -> Action {
-        self.plan().map_or(self.wish.action, |plan| plan.action)
+        let only = self.plan().and_then(Plan::only);
+        only.map_or(self.wish.action, |plan| plan.action)
     }
 }
 
@@ -117,6 +141,8 @@ pub struct Job {
     /// What is to be fetched in all, where that is known.
     pub fetch_bytes: Option<u64>,
     pub began: Timestamp,
+    /// Whether it waits in this console for the one before it.
+    pub queued: bool,
     /// The step it was last heard to be at.
     pub step: Option<(Step, StepState)>,
     pub detail: String,
@@ -137,6 +163,7 @@ impl Job {
             by: plan.by.clone(),
             fetch_bytes: plan.fetch_bytes.filter(|bytes| *bytes > 0),
             began,
+            queued: false,
             step: None,
             detail: String::new(),
             layers: BTreeMap::new(),
@@ -170,6 +197,7 @@ impl Job {
     pub fn word(&self) -> &'static str {
         match (&self.ended, self.step) {
             (Some((outcome, _)), _) => outcome.word(),
+            (None, None) if self.queued => "queued",
             (None, None) => "starting",
             (None, Some((Step::Keep, _))) => "keeping",
             (None, Some((Step::Pull, _))) => "pulling",
@@ -186,13 +214,17 @@ impl Job {
     }
 }
 
-/// Says how to hear of the jobs that go on after the console is left.
+/// Says how to hear of the jobs that go on after the console is left, and what is not begun by then.
 pub fn farewell(model: &Model) -> Vec<String> {
-    model
-        .jobs
-        .iter()
-        .filter(|job| job.runs())
+    let running = model.jobs.iter().filter(|job| job.runs());
+    running
         .map(|job| {
+            if job.queued {
+                return format!(
+                    "{} was not begun: the console was left before its turn",
+                    job.title()
+                );
+            }
             format!(
                 "{} goes on on {}: homelab-tui jobs follow {}",
                 job.title(),

@@ -21,5 +21,6 @@ pub mod preview;
 pub mod rows;
 pub mod screen;
 pub mod tailnet;
+pub mod targets;
 pub mod update;
 pub mod wall;

@@ -17,7 +17,7 @@ use crate::core::offer::Offer;
 use crate::core::pace::Pull;
 use crate::core::remote::{Answer, QuestionKey, RemoteImage};
 use crate::core::rollout::job::{Progress, StepState};
-use crate::core::rollout::plan::TargetPlan;
+use crate::core::rollout::plan::{Plan, TargetPlan};
 use crate::core::rollout::{Outcome, Step};
 use crate::core::shelf::{Shelf, TagList};
 use crate::core::tailnet::Tailnet;
@@ -155,11 +155,15 @@ pub enum Msg {
     /// The plan that was asked for under this number, or why there is none.
     Planned {
         number: u64,
-        result: Result<Box<TargetPlan>, String>,
+        result: Result<Box<Plan>, String>,
     },
     /// Jobs that have not ended were found on a host.
     JobsFound {
         plans: Vec<TargetPlan>,
+    },
+    /// The turn of a job came that waited for the one before it.
+    JobBegun {
+        job: String,
     },
     JobStep {
         job: String,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::environment;
-use crate::core::names::ServiceKey;
+use crate::core::names::{HostName, ProjectName, ServiceKey};
 use crate::core::verdict::Verdict;
 
 use super::judge::{HostView, ProjectView, ServiceView};
@@ -237,6 +237,26 @@ pub fn selected(model: &Model) -> Option<RowId> {
     let rows = Rows::of(model);
     let index = rows.selected_index(model)?;
     Some(rows.id(model, &rows.list[index]))
+}
+
+/// Returns the services of a row that the filter lets be seen: what is not in sight is not acted on.
+pub fn services_in_sight(model: &Model, id: &RowId) -> Vec<ServiceKey> {
+    let all = |host: &HostView, project: Option<&ProjectName>| {
+        host.services()
+            .filter(|own| project.is_none_or(|project| own.key.project == *project))
+            .filter(|own| matches(model, host, own))
+            .map(|own| own.key.clone())
+            .collect()
+    };
+    let of_host = |name: &HostName| model.judged.iter().find(|host| host.name == *name);
+    match id {
+        RowId::Host(host) => of_host(host).map_or_else(Vec::new, |host| all(host, None)),
+        RowId::Project(host, project) => {
+            of_host(host).map_or_else(Vec::new, |host| all(host, Some(project)))
+        }
+        // Groups hold only what the filter let through.
+        RowId::Service(_) | RowId::Group(_) => services_below(model, id),
+    }
 }
 
 /// Returns the services that a row stands for.

@@ -27,6 +27,10 @@ pub struct Screen {
     /// Where the selection was last, for when what was selected is gone.
     pub selected_index: usize,
     pub folded: BTreeSet<RowId>,
+    /// Services that the next action is about, together.
+    pub marked: BTreeSet<ServiceKey>,
+    /// How far the detail is scrolled, while the keys that move belong to it.
+    pub in_detail: Option<usize>,
     /// Whether the detail is open below the list, where there is no room beside it.
     pub detail: bool,
     pub view: View,
@@ -53,6 +57,8 @@ impl Default for Screen {
             selected: None,
             selected_index: 0,
             folded: BTreeSet::new(),
+            marked: BTreeSet::new(),
+            in_detail: None,
             detail: false,
             view: View::Fleet,
             overlay: Overlay::None,

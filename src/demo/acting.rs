@@ -1,6 +1,6 @@
 //! Plans and jobs of a demo: the plan is made as for a real host, from an invented look; the job is played in time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::app::effect::Act;
@@ -8,15 +8,18 @@ use crate::app::jobs::{PlanWish, running_image};
 use crate::app::judge::ServiceView;
 use crate::app::model::Model;
 use crate::app::msg::{Msg, Now};
+use crate::app::targets;
 use crate::core::digest::TopDigest;
 use crate::core::engine::{ImageFacts, Observation};
 use crate::core::image::ImageRef;
+use crate::core::names::ServiceKey;
 use crate::core::remote::RemoteImage;
 use crate::core::rollout::dossier::{Dossier, Rendered, RunningContainer};
 use crate::core::rollout::guard::Shape;
 use crate::core::rollout::job::{Progress, StepState};
 use crate::core::rollout::make::{self, Goal, Known, Wish};
-use crate::core::rollout::plan::TargetPlan;
+use crate::core::rollout::order::{self, Placed};
+use crate::core::rollout::plan::{Plan, TargetPlan};
 use crate::core::rollout::{Action, Outcome, Step};
 
 use super::Demo;
@@ -33,19 +36,55 @@ const BEAT: Duration = Duration::from_millis(300);
 impl Demo {
     /// Makes the plan that is wished for.
     pub(super) fn plan(&mut self, wish: &PlanWish, model: &Model) -> (Duration, Msg) {
-        self.plans += 1;
-        let job = format!("demo-{}", self.plans);
-        let result = self.planned(wish, model, job).map(Box::new);
-        let after = self
-            .host(&wish.target.host)
-            .map_or(Duration::ZERO, |host| host.rtt * 3);
+        let (keys, depends) = targets::in_order(model, &wish.targets);
+        let mut after = Duration::from_millis(160);
+        let mut plan = Plan {
+            targets: Vec::new(),
+            unplanned: Vec::new(),
+            order_why: None,
+        };
+        for key in &keys {
+            self.plans += 1;
+            let job = format!("demo-{}", self.plans);
+            match self.planned(wish, key, model, job) {
+                Ok(one) => plan.targets.push(one),
+                Err(why) => plan.unplanned.push((key.clone(), why)),
+            }
+            let host = self.host(&key.host);
+            after += host.map_or(Duration::ZERO, |host| host.rtt * 3);
+        }
+        let none = BTreeSet::new();
+        let placed: Vec<Placed<'_>> = plan
+            .targets
+            .iter()
+            .map(|one| Placed {
+                target: &one.target,
+                provides: &none,
+                uses: &none,
+            })
+            .collect();
+        let (places, projects) = order::of_targets(&placed, &self.settings.order);
+        let hosts: BTreeSet<_> = plan.targets.iter().map(|one| &one.target.host).collect();
+        plan.order_why = order::words(projects, depends, hosts.len());
+        plan.targets = places
+            .into_iter()
+            .map(|place| plan.targets[place].clone())
+            .collect();
+        let result = match (plan.targets.is_empty(), plan.unplanned.as_slice()) {
+            (true, [(_, why)]) => Err(why.clone()),
+            _ => Ok(Box::new(plan)),
+        };
         let number = wish.number;
-        let message = Msg::Planned { number, result };
-        (after + Duration::from_millis(160), message)
+        (after, Msg::Planned { number, result })
     }
 
-    fn planned(&self, wish: &PlanWish, model: &Model, job: String) -> Result<TargetPlan, String> {
-        let key = &wish.target;
+    fn planned(
+        &self,
+        wish: &PlanWish,
+        key: &ServiceKey,
+        model: &Model,
+        job: String,
+    ) -> Result<TargetPlan, String> {
         let service = model
             .service(key)
             .ok_or_else(|| format!("there is no service {key}"))?;
@@ -146,15 +185,25 @@ impl Demo {
                 let text = "a job of the demo is over before it can be stopped".to_owned();
                 vec![(Duration::ZERO, Msg::Trouble(text))]
             }
-            Act::Start(plan) => self.play(plan, now),
+            Act::Start(plan) => {
+                let mut heard = Vec::new();
+                let mut at = Duration::ZERO;
+                for one in &plan.targets {
+                    let job = one.job.clone();
+                    heard.push((at, Msg::JobBegun { job }));
+                    heard.extend(self.play(one, at, now));
+                    at = heard.last().map_or(at, |(ended, _)| *ended);
+                }
+                heard
+            }
         }
     }
 
-    /// Plays a job: its steps as messages, its changes as things that happen on the host.
-    fn play(&mut self, plan: &TargetPlan, now: Now) -> Vec<(Duration, Msg)> {
+    /// Plays a job from that moment on: its steps as messages, its changes as things that happen on the host.
+    fn play(&mut self, plan: &TargetPlan, from: Duration, now: Now) -> Vec<(Duration, Msg)> {
         let mut play = Play {
             job: &plan.job,
-            at: Duration::from_millis(250),
+            at: from + Duration::from_millis(250),
             heard: Vec::new(),
         };
         let service = plan.target.to_string();

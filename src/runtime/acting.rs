@@ -3,6 +3,7 @@
 //! The right to change hosts is needed to start anything; planning only looks.
 
 mod goal;
+pub mod many;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ pub struct Order {
     pub by: String,
     /// Whether a pin is lifted where there is one, in place of pinning.
     pub toggle_pin: bool,
+    /// Whether hosts work side by side.
+    pub parallel: bool,
 }
 
 /// A plan with what its start needs beyond it.
@@ -66,6 +69,8 @@ pub struct Prepared {
     outlive: Option<Vec<String>>,
     /// The networks that its containers are on.
     pub networks: BTreeSet<String>,
+    /// The networks that its project makes, whatever they are called.
+    pub provides: BTreeSet<String>,
 }
 
 /// Plans and starts jobs over the open ways to hosts.
@@ -187,6 +192,7 @@ impl Actor {
                 .values()
                 .flat_map(|container| container.shape.networks.iter().cloned())
                 .collect(),
+            provides: dossier.makes_networks,
         })
     }
 

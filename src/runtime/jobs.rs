@@ -22,7 +22,7 @@ use crate::core::mode::Operating;
 use crate::core::names::{HostName, ServiceKey};
 use crate::core::rollout::Outcome;
 use crate::core::rollout::job::{self, Mark};
-use crate::core::rollout::plan::TargetPlan;
+use crate::core::rollout::plan::{Plan, TargetPlan, not_begun};
 
 use super::acting::{Actor, Order, Prepared};
 use super::world::Queue;
@@ -45,6 +45,8 @@ pub struct Jobs {
     prepared: Arc<Mutex<BTreeMap<String, Prepared>>>,
     /// Jobs that are followed, so that none is followed twice.
     followed: Arc<Mutex<BTreeSet<String>>>,
+    /// Jobs that wait here for the one before them, by name.
+    queued: Arc<Mutex<BTreeMap<String, TargetPlan>>>,
 }
 
 impl Jobs {
@@ -57,12 +59,13 @@ impl Jobs {
             by: operator().into(),
             prepared: Arc::default(),
             followed: Arc::default(),
+            queued: Arc::default(),
         }
     }
 
     /// Makes a plan in the background.
     pub fn plan(&self, wish: PlanWish, model: &Model) {
-        let (own, model) = (self.clone(), about(model, &wish.target));
+        let (own, model) = (self.clone(), about(model, &wish.targets));
         tokio::spawn(async move {
             let order = Order {
                 to: wish.to.clone(),
@@ -71,60 +74,128 @@ impl Jobs {
                 by: own.by.to_string(),
                 ..Order::default()
             };
-            let id = identity(&own.by, std::slice::from_ref(&wish.target));
-            let prepared = own
+            let id = identity(&own.by, &wish.targets);
+            let many = own
                 .actor
-                .prepare(&model, &wish.target, wish.action, &order, format!("{id}-0"))
+                .prepare_all(&model, &wish.targets, wish.action, &order, &id)
                 .await;
-            let result = prepared.map(|prepared| {
-                let plan = Box::new(prepared.plan.clone());
+            let result = match (many.prepared.is_empty(), many.unplanned.as_slice()) {
+                (true, [(_, why)]) => Err(why.clone()),
+                _ => Ok(Box::new(many.plan())),
+            };
+            if result.is_ok() {
                 let mut kept = lock(&own.prepared);
                 // A plan that was left for another one is never started.
                 kept.clear();
-                kept.insert(plan.job.clone(), prepared);
-                plan
-            });
+                for one in many.prepared {
+                    kept.insert(one.plan.job.clone(), one);
+                }
+            }
             let number = wish.number;
             let _ = own.queue.send(Msg::Planned { number, result });
         });
     }
 
-    /// Records a plan, puts its job on the host and follows it, in the background.
-    pub fn start(&self, operating: Arc<Operating>, plan: Box<TargetPlan>) {
+    /// Runs the jobs of a plan one after another up to the first that fails, in the background.
+    pub fn start(&self, operating: Arc<Operating>, plan: Plan) {
         let own = self.clone();
-        let prepared = lock(&self.prepared).remove(&plan.job);
+        let mut lane = Vec::new();
+        for one in plan.targets {
+            let prepared = lock(&self.prepared).remove(&one.job);
+            let prepared = prepared.filter(|prepared| prepared.plan == one);
+            lane.push((one, prepared));
+        }
+        // The first begins at once; the others can be taken back until their turn comes.
+        for (one, _) in lane.iter().skip(1) {
+            lock(&self.queued).insert(one.job.clone(), one.clone());
+        }
         tokio::spawn(async move {
-            let Some(prepared) = prepared.filter(|prepared| prepared.plan == *plan) else {
-                let why = "the plan is no longer at hand; ask for it again".to_owned();
-                return own.ended(&plan, Outcome::Refused, why);
-            };
-            // The way back is in the journal before the first change.
-            own.note(&plan, None, None).await;
-            let begun = match own.actor.start(&operating, &prepared).await {
-                Ok(()) => Ok(()),
-                Err(NotStarted::Refused(why)) => Err(why),
-                Err(NotStarted::Unheard(why)) => {
-                    let text = format!(
-                        "whether job {} began is not known yet ({why}): it is looked for once {} is back",
-                        plan.job, plan.target.host
-                    );
-                    let _ = own.queue.send(Msg::Trouble(text));
-                    own.actor.began(&plan, false).await
+            let mut stopped: Option<String> = None;
+            for (place, (one, prepared)) in lane.into_iter().enumerate() {
+                let waited = lock(&own.queued).remove(&one.job).is_some();
+                if place > 0 && !waited {
+                    continue;
                 }
-            };
-            if let Err(why) = begun {
-                own.note(&plan, Some(Outcome::Refused), Some(why.clone()))
-                    .await;
-                return own.ended(&plan, Outcome::Refused, why);
+                if let Some(why) = &stopped {
+                    own.refused(&one, why.clone()).await;
+                    continue;
+                }
+                let job = one.job.clone();
+                let _ = own.queue.send(Msg::JobBegun { job });
+                match own.run(&operating, &one, prepared).await {
+                    Ok(outcome) if outcome <= Outcome::Succeeded => {}
+                    Ok(outcome) => {
+                        let how = format!("ended {}", outcome.word());
+                        stopped = Some(not_begun(&one.target, &how));
+                    }
+                    Err(()) => stopped = Some(not_begun(&one.target, "could not be begun")),
+                }
             }
-            own.follow(*plan, true).await;
         });
+    }
+
+    /// Records a plan, puts its job on the host and follows it; tells nothing more where it could not be begun.
+    async fn run(
+        &self,
+        operating: &Operating,
+        plan: &TargetPlan,
+        prepared: Option<Prepared>,
+    ) -> Result<Outcome, ()> {
+        let Some(prepared) = prepared else {
+            let why = "the plan is no longer at hand; ask for it again".to_owned();
+            self.ended(plan, Outcome::Refused, why);
+            return Err(());
+        };
+        // The way back is in the journal before the first change.
+        self.note(plan, None, None).await;
+        let begun = match self.actor.start(operating, &prepared).await {
+            Ok(()) => Ok(()),
+            Err(NotStarted::Refused(why)) => Err(why),
+            Err(NotStarted::Unheard(why)) => {
+                let text = format!(
+                    "whether job {} began is not known yet ({why}): it is looked for once {} is back",
+                    plan.job, plan.target.host
+                );
+                let _ = self.queue.send(Msg::Trouble(text));
+                self.actor.began(plan, false).await
+            }
+        };
+        if let Err(why) = begun {
+            self.refused(plan, why).await;
+            return Err(());
+        }
+        Ok(self.follow(plan.clone(), true).await)
+    }
+
+    /// Writes down and says that nothing of a plan was begun.
+    async fn refused(&self, plan: &TargetPlan, why: String) {
+        self.note(plan, Some(Outcome::Refused), Some(why.clone()))
+            .await;
+        self.ended(plan, Outcome::Refused, why);
+    }
+
+    /// Writes down what the console is left before: jobs whose turn did not come.
+    pub fn leave(&self) {
+        let queued = std::mem::take(&mut *lock(&self.queued));
+        let Some(state) = &self.state else {
+            return;
+        };
+        for plan in queued.into_values() {
+            let why = "not begun: the console was left before its turn";
+            // There is nobody left to tell where this fails.
+            let _ = note(state, &plan, Some(Outcome::Refused), Some(why));
+        }
     }
 
     /// Asks a job to stop, in the background.
     pub fn cancel(&self, operating: Arc<Operating>, target: ServiceKey, job: String) {
         let own = self.clone();
+        let queued = lock(&self.queued).remove(&job);
         tokio::spawn(async move {
+            if let Some(plan) = queued {
+                let why = "taken back before its turn".to_owned();
+                return own.refused(&plan, why).await;
+            }
             if let Err(error) = own.actor.cancel(&operating, &target, &job).await {
                 let text = format!("job {job} could not be asked to stop: {error}");
                 let _ = own.queue.send(Msg::Trouble(text));
@@ -169,8 +240,13 @@ impl Jobs {
         let told = plans.clone();
         let _ = self.queue.send(Msg::JobsFound { plans: told });
         for plan in plans {
+            if !lock(&self.followed).insert(plan.job.clone()) {
+                continue;
+            }
             let own = self.clone();
-            tokio::spawn(async move { own.follow(plan, false).await });
+            tokio::spawn(async move {
+                own.follow(plan, false).await;
+            });
         }
     }
 
@@ -199,16 +275,15 @@ impl Jobs {
     }
 
     /// Follows a job to its end; a host out of reach is waited for, as the job goes on there.
-    async fn follow(&self, plan: TargetPlan, ours: bool) {
-        if !lock(&self.followed).insert(plan.job.clone()) {
-            return;
-        }
+    async fn follow(&self, plan: TargetPlan, ours: bool) -> Outcome {
+        lock(&self.followed).insert(plan.job.clone());
         let (outcome, why) = self.heard(&plan).await;
         if ours {
             self.note(&plan, Some(outcome), Some(why.clone())).await;
         }
         lock(&self.followed).remove(&plan.job);
         self.ended(&plan, outcome, why);
+        outcome
     }
 
     async fn heard(&self, plan: &TargetPlan) -> (Outcome, String) {
@@ -346,24 +421,24 @@ pub fn identity(by: &str, keys: &[ServiceKey]) -> String {
     format!("{seconds}-{:02x}{:02x}{:02x}", bytes[0], bytes[1], bytes[2])
 }
 
-/// Returns what is known of one service's host and reference, without the rest of the fleet.
-fn about(model: &Model, target: &ServiceKey) -> Model {
+/// Returns what is known of these services' hosts and references, without the rest of the fleet.
+fn about(model: &Model, targets: &[ServiceKey]) -> Model {
+    let wanted: BTreeSet<&HostName> = targets.iter().map(|key| &key.host).collect();
     let mut settings = model.settings.clone();
-    settings.hosts.retain(|host| host.name == target.host);
+    settings.hosts.retain(|host| wanted.contains(&host.name));
     let mut part = Model::new(settings, Keymap::default(), model.now);
     let hosts = model.hosts.iter().zip(&model.judged);
-    if let Some((host, judged)) = hosts
-        .into_iter()
-        .find(|(host, _)| host.spec.name == target.host)
-    {
-        part.hosts = vec![host.clone()];
-        part.judged = vec![judged.clone()];
-    }
-    let question = model.service(target).and_then(|own| own.question.clone());
-    if let Some(question) = question
-        && let Some(known) = model.remotes.get(&question)
-    {
-        part.remotes.insert(question, known.clone());
+    (part.hosts, part.judged) = hosts
+        .filter(|(host, _)| wanted.contains(&host.spec.name))
+        .map(|(host, judged)| (host.clone(), judged.clone()))
+        .unzip();
+    for target in targets {
+        let question = model.service(target).and_then(|own| own.question.clone());
+        if let Some(question) = question
+            && let Some(known) = model.remotes.get(&question)
+        {
+            part.remotes.insert(question, known.clone());
+        }
     }
     part
 }

@@ -524,6 +524,7 @@ impl World for Live {
     }
 
     async fn close(&mut self) {
+        self.jobs.leave();
         let open = self.sessions.drain();
         let all = futures_util::future::join_all(open.iter().map(HostSession::close));
         // A connection that does not close in time is ended with the process that holds it.
@@ -546,7 +547,7 @@ impl CanAct<Live> for Operating {
                 })
             }
             Act::Start(plan) => {
-                world.jobs.start(operating, plan);
+                world.jobs.start(operating, *plan);
                 None
             }
             Act::Cancel { target, job } => {

@@ -115,6 +115,11 @@ impl Table {
                 pen.ground = Ground::Selection;
                 pen.fill(cell);
             }
+            let view = service_of(model, at);
+            // The mark stands in the gap before the cell.
+            if model.screen.marked.contains(&view.key) && cell.x > 0 {
+                pen.glyph(cell.x - 1, y, pen.glyphs.marked, Role::Accent);
+            }
             pen.dim = host_is_stale(&model.hosts[at.0]);
             service(model, service_of(model, at), pen, cell);
             end(pen);

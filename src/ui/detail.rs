@@ -10,29 +10,31 @@ use super::pen::Pen;
 use super::role_of;
 use super::theme::Role;
 
-/// Draws the detail at the right of the list.
-pub fn beside(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
+/// Draws the detail at the right of the list; returns how far it can be scrolled while the keys are its own.
+pub fn beside(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) -> Option<usize> {
     if area.width < 4 {
-        return;
+        return None;
     }
+    let line = edge(model);
     for y in area.top()..area.bottom() {
-        pen.glyph(area.x, y, pen.glyphs.vertical, Role::Border);
+        pen.glyph(area.x, y, pen.glyphs.vertical, line);
     }
     let inner = Rect {
         x: area.x + 2,
         width: area.width - 3,
         ..area
     };
-    selected(model, rows, pen, inner);
+    selected(model, rows, pen, inner)
 }
 
-/// Draws the detail under the list.
-pub fn below(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
+/// Draws the detail under the list; returns how far it can be scrolled while the keys are its own.
+pub fn below(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) -> Option<usize> {
     if area.height < 2 {
-        return;
+        return None;
     }
+    let line = edge(model);
     for x in area.left()..area.right() {
-        pen.glyph(x, area.y, pen.glyphs.horizontal, Role::Border);
+        pen.glyph(x, area.y, pen.glyphs.horizontal, line);
     }
     let inner = Rect {
         x: area.x + 1,
@@ -40,21 +42,47 @@ pub fn below(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
         width: area.width.saturating_sub(2),
         height: area.height - 1,
     };
-    selected(model, rows, pen, inner);
+    selected(model, rows, pen, inner)
 }
 
-fn selected(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
-    let Some(index) = rows.selected_index(model) else {
-        return;
-    };
+/// Returns how the line beside the detail looks: it tells whose the keys are.
+fn edge(model: &Model) -> Role {
+    match model.screen.in_detail {
+        Some(_) => Role::Accent,
+        None => Role::Border,
+    }
+}
+
+fn selected(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) -> Option<usize> {
+    let index = rows.selected_index(model)?;
     let explanation = brief(model, &rows.id(model, &rows.list[index]));
-    pen.put(area.x, area.y, area.width, &explanation.title, Role::Accent);
+    let used = pen.put(area.x, area.y, area.width, &explanation.title, Role::Accent);
     let body = Rect {
         y: area.y + 1,
         height: area.height.saturating_sub(1),
         ..area
     };
-    lines(&explanation, 0, pen, body);
+    let total = lines(&explanation, usize::MAX, pen, body);
+    let end = total.saturating_sub(usize::from(body.height));
+    let scroll = model.screen.in_detail.unwrap_or(0).min(end);
+    lines(&explanation, scroll, pen, body);
+    let first = scroll + 1;
+    let last = (scroll + usize::from(body.height)).min(total);
+    let place = match (model.screen.in_detail, end) {
+        (Some(_), 0) => "all of it is seen".to_owned(),
+        (Some(_), _) => format!("{first} to {last} of {total}"),
+        (None, 0) => String::new(),
+        (None, _) => {
+            let key = model.keymap.shown("panel");
+            format!("{} more, {key}", total - last)
+        }
+    };
+    let room = area.width.saturating_sub(used + 2);
+    if pen.width(&place) <= room {
+        let x = area.right() - room;
+        pen.put_right(x, area.y, room, &place, Role::Quiet);
+    }
+    model.screen.in_detail.map(|_| end)
 }
 
 /// Draws wrapped lines from a scroll offset; returns how many there are in all.

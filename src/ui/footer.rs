@@ -4,7 +4,8 @@ use ratatui::layout::Rect;
 
 use crate::app::commands::{self, COMMANDS, Command};
 use crate::app::model::Model;
-use crate::app::screen::Overlay;
+use crate::app::screen::{Overlay, View};
+use crate::app::targets;
 
 use super::pen::Pen;
 use super::theme::{Ground, Role};
@@ -124,6 +125,15 @@ fn here(model: &Model) -> Vec<(String, &'static str)> {
             ("Up", "before"),
             ("Ctrl-c", "quit"),
         ]),
+        Overlay::None if model.screen.in_detail.is_some() => of(&[
+            ("panel", "list"),
+            ("down", "down"),
+            ("up", "up"),
+            ("page-down", "page down"),
+            ("first", "top"),
+            ("last", "end"),
+            ("quit", "quit"),
+        ]),
         Overlay::Plan(dialog) if dialog.name_wanted().is_some() => fixed(&[
             ("Esc", "no"),
             ("Tab", "script"),
@@ -142,11 +152,14 @@ fn here(model: &Model) -> Vec<(String, &'static str)> {
             let mut commands: Vec<&Command> =
                 COMMANDS.iter().filter(|own| own.footer > 0).collect();
             commands.sort_by_key(|command| std::cmp::Reverse(command.footer));
-            commands
+            let fleet = model.screen.view == View::Fleet;
+            let marked = fleet && !targets::marked(model).is_empty();
+            let drop = marked.then(|| (model.keymap.shown("back"), "drop marks"));
+            let usable = commands
                 .into_iter()
                 .filter(|command| commands::refusal(model, command).is_none())
-                .map(|command| (model.keymap.shown(command.id), command.label))
-                .collect()
+                .map(|command| (model.keymap.shown(command.id), command.label));
+            drop.into_iter().chain(usable).collect()
         }
     }
 }

@@ -8,6 +8,9 @@ use crate::core::verdict::Verdict;
 pub struct Glyphs {
     pub kind: Kind,
     pub cursor: char,
+    /// Before what is marked, and before what some of is.
+    pub marked: char,
+    pub partly_marked: char,
     pub open: char,
     pub closed: char,
     pub more: &'static str,
@@ -37,6 +40,8 @@ impl Glyphs {
     pub const UNICODE: Self = Self {
         kind: Kind::Unicode,
         cursor: '>',
+        marked: '●',
+        partly_marked: '○',
         open: '▾',
         closed: '▸',
         more: "…",
@@ -51,6 +56,8 @@ impl Glyphs {
     };
     pub const CONSOLE: Self = Self {
         kind: Kind::Console,
+        marked: '█',
+        partly_marked: '▒',
         open: '▼',
         closed: '▶',
         more: "...",
@@ -60,6 +67,8 @@ impl Glyphs {
     };
     pub const ASCII: Self = Self {
         kind: Kind::Ascii,
+        marked: '*',
+        partly_marked: '+',
         open: 'v',
         closed: '>',
         more: "...",
@@ -151,6 +160,8 @@ mod tests {
             let Glyphs {
                 kind,
                 cursor,
+                marked,
+                partly_marked,
                 open,
                 closed,
                 more,
@@ -164,7 +175,18 @@ mod tests {
                 faint_bar,
             } = glyphs;
             let own = [
-                cursor, open, closed, bullet, horizontal, vertical, alarm, field, bar, faint_bar,
+                cursor,
+                marked,
+                partly_marked,
+                open,
+                closed,
+                bullet,
+                horizontal,
+                vertical,
+                alarm,
+                field,
+                bar,
+                faint_bar,
             ];
             let verdicts = Verdict::ALL.map(|verdict| glyphs.verdict(verdict));
             for c in own

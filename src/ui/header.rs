@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use ratatui::layout::Rect;
 
 use crate::app::model::Model;
+use crate::app::targets;
 use crate::core::age;
 use crate::core::host::HostState;
 use crate::core::remote::Route;
@@ -134,6 +135,10 @@ fn right_part(model: &Model, pen: &mut Pen<'_>, bar: Rect) -> u16 {
     let mut parts: Vec<(String, Role)> = Vec::new();
     if model.read_only {
         parts.push(("read-only".to_owned(), Role::Accent));
+    }
+    let marked = targets::marked(model).len();
+    if marked > 0 {
+        parts.push((format!("{marked} marked"), Role::Accent));
     }
     if let Some(changed) = changed(model)
         && (bar.width >= 40)

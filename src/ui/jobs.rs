@@ -27,7 +27,7 @@ pub fn height(model: &Model, screen: Rect) -> u16 {
 /// Draws the strip: those that run first, then those that ended badly.
 pub fn draw(model: &Model, pen: &mut Pen<'_>, area: Rect) {
     let mut jobs: Vec<&Job> = model.jobs.iter().collect();
-    jobs.sort_by_key(|job| !job.runs());
+    jobs.sort_by_key(|job| (!job.runs(), job.queued));
     let lines = usize::from(area.height);
     let hidden = jobs.len().saturating_sub(lines);
     for (y, job) in (area.top()..area.bottom()).zip(jobs) {
@@ -83,6 +83,7 @@ fn strip(model: &Model, job: &Job, hidden: usize, pen: &mut Pen<'_>, area: Rect)
     let mut aside = match (&job.ended, job.cancelled) {
         (Some(_), _) => format!("{} seen", model.keymap.shown("back")),
         (None, true) => "asked to stop".to_owned(),
+        (None, false) if job.queued => "begins in its turn, while this console runs".to_owned(),
         (None, false) => "goes on without this console".to_owned(),
     };
     if hidden > 0 {

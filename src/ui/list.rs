@@ -6,9 +6,11 @@ mod verdict;
 
 use ratatui::layout::Rect;
 
+use crate::app::judge::ServiceView;
 use crate::app::model::{HostModel, Link, Model};
-use crate::app::rows::{Place, Row, Rows, service_at};
+use crate::app::rows::{Place, Row, Rows, service_at, service_of};
 use crate::app::screen::Group;
+use crate::app::targets::{self, Marked};
 
 use super::across;
 use super::columns::Columns;
@@ -45,6 +47,7 @@ pub fn draw(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
             ..area
         };
         begin(pen, line, selected == Some(index));
+        mark(marked(model, rows, row), pen, line);
         pen.dim = is_stale(model, row);
         match row.place {
             Place::Host(host) => above::host(model, host, row, &columns, pen, line),
@@ -90,6 +93,40 @@ pub fn begin(pen: &mut Pen<'_>, line: Rect, selected: bool) {
         pen.ground = Ground::Selection;
         pen.fill(line);
         pen.glyph(line.x, line.y, pen.glyphs.cursor, Role::Text);
+    }
+}
+
+/// Writes the sign of what is marked beside the cursor's.
+pub fn mark(marked: Marked, pen: &mut Pen<'_>, line: Rect) {
+    let (glyph, role) = match marked {
+        Marked::None => return,
+        Marked::Some => (pen.glyphs.partly_marked, Role::Quiet),
+        Marked::All => (pen.glyphs.marked, Role::Accent),
+    };
+    if line.width > 1 {
+        pen.glyph(line.x + 1, line.y, glyph, role);
+    }
+}
+
+fn marked(model: &Model, rows: &Rows, row: &Row) -> Marked {
+    if model.screen.marked.is_empty() {
+        return Marked::None;
+    }
+    let keys = |services: &mut dyn Iterator<Item = &ServiceView>| {
+        targets::share(model, services.map(|service| &service.key))
+    };
+    match row.place {
+        Place::Host(host) => keys(&mut model.judged[host].services()),
+        Place::Project(host, project) => {
+            keys(&mut model.judged[host].projects[project].services.iter())
+        }
+        Place::Service(..) => keys(&mut std::iter::once(service_at(model, row.place))),
+        Place::Head(head) => {
+            let services = &rows.heads[head].services;
+            keys(&mut services.iter().map(|at| service_of(model, *at)))
+        }
+        // Its cells have marks of their own.
+        Place::Across(_) => Marked::None,
     }
 }
 

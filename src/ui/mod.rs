@@ -35,7 +35,7 @@ use ratatui::layout::Rect;
 use crate::app::explain::Tone;
 use crate::app::model::Model;
 use crate::app::rows::Rows;
-use crate::app::screen::View;
+use crate::app::screen::{Overlay, View};
 
 use glyphs::Glyphs;
 use pen::Pen;
@@ -71,15 +71,18 @@ pub fn draw(model: &Model, theme: &Theme, glyphs: Glyphs, area: Rect, buf: &mut 
     footer::draw(model, &mut pen, bottom);
     let (rest, strip) = cut_bottom(rest, jobs::height(model, area));
     jobs::draw(model, &mut pen, strip);
-    body(model, &rows, &mut pen, rest);
+    let below = body(model, &rows, &mut pen, rest);
     let scroll_end = overlay::draw(model, &mut pen, area, rest);
-    Drawn { scroll_end }
+    let on_top = model.screen.overlay != Overlay::None;
+    Drawn {
+        scroll_end: if on_top { scroll_end } else { below },
+    }
 }
 
-/// Draws what the screen is about.
-fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
+/// Draws what the screen is about; returns how far the detail can be scrolled, if the keys that move belong to it.
+fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) -> Option<usize> {
     match &model.screen.view {
-        View::Fleet => fleet(model, rows, pen, area),
+        View::Fleet => return fleet(model, rows, pen, area),
         // It takes the whole screen and is drawn before.
         View::Wall { .. } => {}
         View::Layers {
@@ -100,20 +103,21 @@ fn body(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
             tags::draw(model, service, selected.as_ref(), pen, area);
         }
     }
+    None
 }
 
 /// Draws the list and, where there is room or it was asked for, the detail of the selected row.
-fn fleet(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
+fn fleet(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) -> Option<usize> {
     if rows.list.is_empty() {
         empty::draw(model, pen, area);
-        return;
+        return None;
     }
     if area.width >= WIDE {
         let beside = (area.width * 3 / 10).clamp(36, 60);
         let (left, right) = cut_right(area, beside);
         // A cell stays free before the line that parts list and detail.
         list::draw(model, rows, pen, cut_right(left, 1).0);
-        detail::beside(model, rows, pen, right);
+        detail::beside(model, rows, pen, right)
     } else if model.screen.detail {
         // The selected row stays in sight above its detail.
         let below = (area.height * 6 / 10)
@@ -121,9 +125,10 @@ fn fleet(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) {
             .min(area.height.saturating_sub(1));
         let (top, bottom) = cut_bottom(area, below);
         list::draw(model, rows, pen, top);
-        detail::below(model, rows, pen, bottom);
+        detail::below(model, rows, pen, bottom)
     } else {
         list::draw(model, rows, pen, area);
+        None
     }
 }
 

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use crate::app::explain::plan::{page, script};
 use crate::app::jobs::{Dialog, Stage};
 use crate::app::model::Model;
+use crate::core::rollout::plan::Plan;
 
 use super::detail;
 use super::footer;
@@ -65,10 +66,12 @@ fn more(scroll: usize, total: usize, pen: &mut Pen<'_>, area: Rect, room: Rect) 
 fn answer(dialog: &Dialog, pen: &mut Pen<'_>, area: Rect) {
     if let Some(name) = dialog.name_wanted() {
         let label = format!("type {name} and Enter for yes, Tab script:");
-        let label = if pen.width(&label) + 12 > area.width {
-            format!("{name}?")
-        } else {
-            label
+        let room = |label: &str, pen: &Pen<'_>| pen.width(label) + 12 <= area.width;
+        let label = match format!("{name}?") {
+            _ if room(&label, pen) => label,
+            short if room(&short, pen) => short,
+            // The page names them.
+            _ => "names?".to_owned(),
         };
         footer::field(&dialog.typed, &label, pen, area);
         pen.ground = Ground::Overlay;
@@ -85,21 +88,29 @@ fn answer(dialog: &Dialog, pen: &mut Pen<'_>, area: Rect) {
     match (&dialog.stage, dialog.startable()) {
         (Stage::Ready(plan), Some(_)) => {
             key("n", "no");
-            key("y", plan.action.word());
+            let word = match plan.only() {
+                Some(plan) => plan.action.word().to_owned(),
+                None => format!("{} all {}", dialog.action().word(), plan.targets.len()),
+            };
+            key("y", &word);
         }
         (Stage::Ready(_), None) => {
             if dialog.offers_variables() {
                 key("t", "take them over for this job");
+            }
+            if dialog.offers_leaving_out() {
+                key("x", "leave out what is blocked");
             }
             key("n", "leave it");
         }
         (Stage::Looking | Stage::Failed(_), _) => key("esc", "leave it"),
     }
     if dialog.plan().is_some() {
-        let word = if dialog.script {
-            "the plan"
-        } else {
-            "the job's script"
+        let only = dialog.plan().and_then(Plan::only).is_some();
+        let word = match (dialog.script, only) {
+            (true, _) => "the plan",
+            (false, true) => "the job's script",
+            (false, false) => "the jobs' scripts",
         };
         key("s", word);
     }

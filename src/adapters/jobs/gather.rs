@@ -120,6 +120,7 @@ N raw; {compose} config --no-interpolate --format json 2>/dev/null
 ids=$({docker} ps -a --no-trunc --filter label=com.docker.compose.project={project} --filter label=com.docker.compose.service={service} --filter label=com.docker.compose.oneoff=False --format '{{{{.ID}}}} {{{{.State}}}} {{{{.Label "com.docker.compose.replace"}}}}' | awk '$2 == "created" && $3 != "" {{ left = left $1 "\n"; next }} {{ print $1; some = 1 }} END {{ if (!some) printf "%s", left }}')
 N containers; [ -z "$ids" ] || {docker} inspect $ids
 N images; [ -z "$ids" ] || {docker} image inspect $({docker} inspect -f '{{{{.Image}}}}' $ids | sort -u) 2>/dev/null
+N networks; {docker} network ls --filter label=com.docker.compose.project={project} --format '{{{{.Name}}}}' 2>/dev/null
 N names; sed -n 's/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{{0,1\}}\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*=.*/\2/p' {given} 2>/dev/null; env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'
 N files; for f in {files}; do if [ -e "$f" ]; then own=$(sha256sum "$f" 2>/dev/null | cut -d' ' -f1); printf '%s %s\n' "${{own:-unreadable}}" "$f"; else printf 'absent %s\n' "$f"; fi; done
 N overrides; for f in {overrides}; do [ ! -e "$f" ] || {{ if [ "$(head -n 1 "$f")" = {marker} ]; then echo "own $f"; else echo "user $f"; fi; }}; done
@@ -202,6 +203,10 @@ fn fill(
     }
     let config = json("config");
     dossier.rendered = shape::rendered(&config, service.as_str());
+    dossier.makes_networks = lines("networks")
+        .filter(|name| !name.is_empty())
+        .map(|name| clean_within(name, 256))
+        .collect();
     dossier.dependents = shape::dependents(&config, service.as_str());
     if let (Some(rendered), Some(running)) =
         (&mut dossier.rendered, dossier.containers.values().next())

@@ -6,6 +6,8 @@ use crate::app::jobs;
 use crate::app::model::{HostModel, Model};
 use crate::app::rows;
 use crate::app::screen::View;
+use crate::app::targets;
+use crate::core::names::ServiceKey;
 
 use super::{selected_candidate, selected_service, source_of};
 
@@ -134,10 +136,49 @@ pub(super) fn needs_keepable(model: &Model) -> Option<String> {
     needs_target(model)
 }
 
+/// Refuses where there is nothing to mark.
+pub(super) fn needs_markable(model: &Model) -> Option<String> {
+    if let Some(why) = needs_fleet(model) {
+        return Some(why);
+    }
+    targets::under_the_cursor(model)
+        .is_empty()
+        .then(|| "no service is selected".to_owned())
+}
+
+/// Says why nothing can be done to what is marked or selected, if so.
+pub(super) fn needs_targets(model: &Model) -> Option<String> {
+    let keys = targets::of_action(model);
+    let Some(first) = keys.first() else {
+        return Some("select a service first".to_owned());
+    };
+    // One that can be acted on is enough: of the others the plan says why not.
+    if keys.iter().any(|key| hindrance(model, key).is_none()) {
+        return None;
+    }
+    hindrance(model, first)
+}
+
+/// Refuses what is done to one service at a time.
+pub(super) fn needs_one_target(model: &Model) -> Option<String> {
+    if targets::of_action(model).len() > 1 {
+        return Some("pins are set and lifted one service at a time".to_owned());
+    }
+    needs_target(model)
+}
+
 /// Says why nothing can be done to the selected service, if so.
-pub(super) fn needs_target(model: &Model) -> Option<String> {
+fn needs_target(model: &Model) -> Option<String> {
     let Some(service) = selected_service(model) else {
         return Some("select a service first".to_owned());
+    };
+    hindrance(model, &service.key)
+}
+
+/// Says why nothing can be done to a service, if so.
+pub fn hindrance(model: &Model, key: &ServiceKey) -> Option<String> {
+    let Some(service) = model.service(key) else {
+        return Some("it is gone".to_owned());
     };
     let host = &model.hosts[model.host_index(&service.key.host)?];
     if host.spec.read_only {
@@ -164,7 +205,7 @@ pub(super) fn needs_target(model: &Model) -> Option<String> {
 }
 
 pub(super) fn needs_way_back(model: &Model) -> Option<String> {
-    if let Some(why) = needs_target(model) {
+    if let Some(why) = needs_targets(model) {
         return Some(why);
     }
     let chosen = selected_candidate(model)?;

@@ -1,11 +1,15 @@
 //! A plan in words: from what to what, by which commands, how it is proven, what undoes it.
 
+mod many;
+
 use crate::app::jobs::{Dialog, Stage};
 use crate::app::model::Model;
 use crate::core::age;
+use crate::core::names::{HostName, ServiceKey};
+use crate::core::pace;
 use crate::core::rollout::Action;
 use crate::core::rollout::pin::How;
-use crate::core::rollout::plan::{ImageState, TargetPlan};
+use crate::core::rollout::plan::{ImageState, Plan, TargetPlan};
 use crate::core::rollout::script as job;
 
 use super::{Explanation, Tone, ago};
@@ -15,24 +19,57 @@ const NUMBERS: [&str; 9] = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /// Returns the page of a dialog.
 pub fn page(model: &Model, dialog: &Dialog) -> Explanation {
-    let target = &dialog.wish.target;
     let word = if dialog.wish.only_config {
         "config of"
     } else {
         dialog.action().word()
     };
-    let title = format!(
-        "{word} {} / {} / {}",
-        target.host, target.project, target.service
-    );
-    let mut page = Explanation::new(&title);
+    let mut page = Explanation::new(&format!("{word} {}", meant(dialog)));
     match &dialog.stage {
-        Stage::Looking => page.toned("", "looking at the host; nothing is changed", Tone::Quiet),
+        Stage::Looking => {
+            let hosts = match dialog.wish.targets.len() {
+                1 => "looking at the host; nothing is changed".to_owned(),
+                many => format!("looking at {many} services on their hosts; nothing is changed"),
+            };
+            page.toned("", hosts, Tone::Quiet);
+        }
         Stage::Failed(why) => page.toned("", why, Tone::Attention),
-        Stage::Ready(plan) if dialog.wish.only_config => config(plan, &mut page),
-        Stage::Ready(plan) => ready(model, dialog, plan, &mut page),
+        Stage::Ready(plan) => match plan.only() {
+            Some(one) if dialog.wish.only_config => config(one, &mut page),
+            Some(one) => ready(model, dialog, one, &mut page),
+            None => many::page(model, dialog, plan, &mut page),
+        },
     }
     page
+}
+
+/// Names what the dialog is about: the one service, or how many of what.
+fn meant(dialog: &Dialog) -> String {
+    let keys: Vec<&ServiceKey> = match dialog.plan() {
+        Some(plan) => many::keys(plan).collect(),
+        None => dialog.wish.targets.iter().collect(),
+    };
+    match keys.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => format!("{} / {} / {}", one.host, one.project, one.service),
+        [first, rest @ ..] => {
+            let count = age::count(keys.len(), "service");
+            if rest
+                .iter()
+                .all(|key| key.host == first.host && key.project == first.project)
+            {
+                format!("{count} of {} / {}", first.host, first.project)
+            } else {
+                let mut hosts: Vec<&HostName> = keys.iter().map(|key| &key.host).collect();
+                hosts.sort();
+                hosts.dedup();
+                match hosts.as_slice() {
+                    [one] => format!("{count} on {one}"),
+                    several => format!("{count} on {}", age::count(several.len(), "host")),
+                }
+            }
+        }
+    }
 }
 
 /// Lists what the files would change beside the image, by key.
@@ -69,8 +106,27 @@ fn ready(model: &Model, dialog: &Dialog, plan: &TargetPlan, page: &mut Explanati
         }
         page.gap();
     }
+    steps(model, plan, page);
+}
+
+/// Writes from what to what, by which commands, what restarts with it and what would undo it.
+fn steps(model: &Model, plan: &TargetPlan, page: &mut Explanation) {
     page.add("from", image(model, &plan.from));
     page.add("to", goal(model, plan));
+    if let Some(free) = plan.free_bytes {
+        let mut text = format!(
+            "{} free where {} keeps images",
+            age::bytes(free),
+            plan.target.host
+        );
+        if let Some(needed) = plan.needed_bytes().filter(|bytes| *bytes > 0) {
+            text.push_str(&format!(
+                ", about {} needed with what is unpacked",
+                age::bytes(needed)
+            ));
+        }
+        page.add("disk", text);
+    }
     page.gap();
     for (argv, number) in plan.argv.iter().zip(NUMBERS) {
         page.add(number, job::command_line(argv));
@@ -140,7 +196,10 @@ fn goal(model: &Model, plan: &TargetPlan) -> String {
     }
     let fetch = match plan.fetch_bytes {
         Some(0) => "nothing to fetch".to_owned(),
-        Some(bytes) => format!("{} to fetch", age::bytes(bytes)),
+        Some(bytes) => {
+            let host = &plan.target.host;
+            format!("{} to fetch{}", age::bytes(bytes), time(model, host, bytes))
+        }
         None => "how much is to be fetched is not known".to_owned(),
     };
     format!("{} · {fetch}", image(model, &plan.to))
@@ -184,11 +243,31 @@ fn place(plan: &TargetPlan) -> String {
     format!("{} on {} · {restarts}", plan.folder, plan.target.host)
 }
 
-/// Returns the script of a plan's job, line by line.
-pub fn script(plan: &TargetPlan) -> Explanation {
-    let mut page = Explanation::new(&format!("the script of job {}", plan.job));
-    for line in job::script(plan).lines() {
-        page.add("", line);
+/// Says how long the host takes to fetch so much, by what it fetched before, if that is known.
+fn time(model: &Model, host: &HostName, bytes: u64) -> String {
+    let former = model.preview.paces.get(host).and_then(Option::as_ref);
+    let seconds = former.and_then(|former| pace::seconds_for(bytes, former));
+    match seconds.filter(|seconds| *seconds > 0) {
+        Some(seconds) => format!(", about {} on {host}", age::duration(seconds)),
+        None => String::new(),
+    }
+}
+
+/// Returns the script of a plan's jobs, line by line.
+pub fn script(plan: &Plan) -> Explanation {
+    let title = match plan.only() {
+        Some(one) => format!("the script of job {}", one.job),
+        None => format!("the scripts of {}", age::count(plan.targets.len(), "job")),
+    };
+    let mut page = Explanation::new(&title);
+    for one in &plan.targets {
+        if plan.only().is_none() {
+            page.gap();
+            page.toned("", format!("{}: job {}", one.target, one.job), Tone::Accent);
+        }
+        for line in job::script(one).lines() {
+            page.add("", line);
+        }
     }
     page
 }

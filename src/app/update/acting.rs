@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use crate::core::names::HostName;
+use crate::core::names::{HostName, ServiceKey};
 use crate::core::rollout::job::{Progress, StepState};
-use crate::core::rollout::plan::TargetPlan;
+use crate::core::rollout::plan::{Plan, TargetPlan};
 use crate::core::rollout::{Action, Outcome, Step};
 use crate::core::watch::Scope;
 
@@ -17,15 +17,19 @@ use super::super::keys::{Code, Key};
 use super::super::mode::Mode;
 use super::super::model::Model;
 use super::super::screen::Overlay;
-use super::{fleet, history, keys};
+use super::super::targets;
+use super::{fleet, history, keys, marks};
 
 /// How many jobs that ended badly stay in sight.
 const ENDED: usize = 8;
 
-/// Asks for the plan of an action on the selected service.
+/// Asks for the plan of an action on what is marked or selected.
 pub fn ask<M: Mode>(model: &mut Model, action: Action, effects: &mut Vec<Effect<M>>) {
-    let Some(target) = commands::selected_service(model).map(|service| service.key.clone()) else {
-        return;
+    let targets = match action {
+        Action::Pin | Action::Keep | Action::Unpin => selected(model),
+        Action::Pull | Action::Recreate | Action::Update | Action::Rollback => {
+            targets::of_action(model)
+        }
     };
     let to = match action {
         Action::Rollback | Action::Keep => commands::chosen_way_back(model),
@@ -33,7 +37,8 @@ pub fn ask<M: Mode>(model: &mut Model, action: Action, effects: &mut Vec<Effect<
     };
     let wish = PlanWish {
         number: 0,
-        target,
+        targets,
+        hindered: Vec::new(),
         action,
         to,
         take_environment: false,
@@ -45,12 +50,10 @@ pub fn ask<M: Mode>(model: &mut Model, action: Action, effects: &mut Vec<Effect<
 
 /// Asks what a recreation of the selected service would change beside its image.
 pub fn config<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
-    let Some(target) = commands::selected_service(model).map(|service| service.key.clone()) else {
-        return;
-    };
     let wish = PlanWish {
         number: 0,
-        target,
+        targets: selected(model),
+        hindered: Vec::new(),
         action: Action::Recreate,
         to: None,
         take_environment: false,
@@ -60,40 +63,67 @@ pub fn config<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
     look(model, wish, effects);
 }
 
-fn look<M: Mode>(model: &mut Model, wish: PlanWish, effects: &mut Vec<Effect<M>>) {
+fn selected(model: &Model) -> Vec<ServiceKey> {
+    let service = commands::selected_service(model);
+    service.map(|own| own.key.clone()).into_iter().collect()
+}
+
+fn look<M: Mode>(model: &mut Model, mut wish: PlanWish, effects: &mut Vec<Effect<M>>) {
+    if !wish.only_config {
+        let meant = std::mem::take(&mut wish.targets);
+        for key in meant {
+            match commands::hindrance(model, &key) {
+                Some(why) => wish.hindered.push((key, why)),
+                None => wish.targets.push(key),
+            }
+        }
+    }
+    if wish.targets.is_empty() {
+        return;
+    }
     model.asked += 1;
-    let wish = PlanWish {
-        number: model.asked,
-        ..wish
-    };
+    wish.number = model.asked;
+    for key in &wish.targets {
+        // What a fetch will take is told where the host's former ones are known.
+        if let Some(index) = model.host_index(&key.host) {
+            marks::want_pace(model, index, effects);
+        }
+    }
     model.screen.overlay = Overlay::Plan(Box::new(Dialog::new(wish.clone())));
     effects.push(Effect::Look(Look::Plan(wish)));
 }
 
 /// Shows the plan, if it is still the one that is waited for.
-pub fn planned(model: &mut Model, number: u64, result: Result<Box<TargetPlan>, String>) {
-    let Overlay::Plan(dialog) = &mut model.screen.overlay else {
+pub fn planned(model: &mut Model, number: u64, result: Result<Box<Plan>, String>) {
+    let Overlay::Plan(dialog) = &model.screen.overlay else {
         return;
     };
     if dialog.wish.number != number {
         return;
     }
-    dialog.stage = match result {
-        Ok(plan) => Stage::Ready(plan),
-        Err(why) => Stage::Failed(why),
+    let hindered = dialog.wish.hindered.clone();
+    let (stage, protected) = match result {
+        Ok(mut plan) => {
+            plan.unplanned.extend(hindered);
+            let targets = plan.targets.iter().map(|plan| &plan.target);
+            let protected = |key: &&ServiceKey| model.service(key).is_none_or(|own| own.protect);
+            let protected = targets.filter(protected).cloned().collect();
+            (Stage::Ready(plan), protected)
+        }
+        Err(why) => (Stage::Failed(why), Vec::new()),
     };
-    dialog.scroll = 0;
-    let target = dialog.wish.target.clone();
-    let protected = model.service(&target).is_none_or(|service| service.protect);
     if let Overlay::Plan(dialog) = &mut model.screen.overlay {
+        dialog.stage = stage;
         dialog.protected = protected;
+        dialog.scroll = 0;
     }
     model.dirty = true;
 }
 
 /// Handles a key while a plan is shown: only a clear yes starts it.
 pub fn dialog_key<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>) {
-    let page = keys::page_lines(model);
+    // Less than the dialog shows, whatever stands around it: no line is passed over unread.
+    let page = (keys::page_lines(model) / 2).max(1);
     let end = model.screen.scroll_end.unwrap_or(usize::MAX);
     let Overlay::Plan(dialog) = &mut model.screen.overlay else {
         return;
@@ -113,9 +143,12 @@ pub fn dialog_key<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect
         Code::Char('s') if dialog.plan().is_some() => turn_script(dialog),
         Code::Char('j') => dialog.scroll = dialog.scroll.saturating_add(1).min(end),
         Code::Char('k') => dialog.scroll = dialog.scroll.min(end).saturating_sub(1),
+        Code::Char('x') if dialog.offers_leaving_out() => leave_out(dialog),
         Code::Char('t') if dialog.offers_variables() => {
             let wish = PlanWish {
                 take_environment: true,
+                targets: dialog.wish.meant(),
+                hindered: Vec::new(),
                 ..dialog.wish.clone()
             };
             look(model, wish, effects);
@@ -131,7 +164,7 @@ fn name_key<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>) 
     };
     match key.code {
         Code::Enter => {
-            if dialog.name_wanted() == Some(dialog.typed.as_str()) {
+            if dialog.name_wanted().as_ref() == Some(&dialog.typed) {
                 start(model, effects);
             } else {
                 close(model);
@@ -154,6 +187,14 @@ fn turn_script(dialog: &mut Dialog) {
     dialog.scroll = 0;
 }
 
+/// Shows what is left of the plan without what is in the way.
+fn leave_out(dialog: &mut Dialog) {
+    if let Stage::Ready(plan) = std::mem::replace(&mut dialog.stage, Stage::Looking) {
+        dialog.stage = Stage::Ready(Box::new(plan.without_blocked()));
+    }
+    dialog.scroll = 0;
+}
+
 fn close(model: &mut Model) {
     model.screen.overlay = Overlay::None;
     keys::notice(model, "nothing was touched".to_owned());
@@ -167,14 +208,27 @@ fn start<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
     let Stage::Ready(plan) = dialog.stage else {
         return;
     };
-    let job = Job::of(&plan, model.now.wall);
+    let now = model.now.wall;
+    let jobs: Vec<Job> = plan
+        .targets
+        .iter()
+        .enumerate()
+        .map(|(place, plan)| {
+            let mut job = Job::of(plan, now);
+            job.queued = place > 0;
+            job
+        })
+        .collect();
     match M::permit(Act::Start(plan)) {
         Ok(act) => {
             // What ended badly before is answered by acting on it again.
-            model
-                .jobs
-                .retain(|own| own.runs() || own.target != job.target);
-            model.jobs.push(job);
+            let again = |own: &Job| jobs.iter().any(|job| job.target == own.target);
+            model.jobs.retain(|own| own.runs() || !again(own));
+            // What was meant by the marks is under way.
+            for job in &jobs {
+                model.screen.marked.remove(&job.target);
+            }
+            model.jobs.extend(jobs);
             effects.push(Effect::Act(act));
         }
         Err(refused) => keys::notice(model, refused.to_string()),
@@ -214,6 +268,16 @@ pub fn found(model: &mut Model, plans: Vec<TargetPlan>) {
         }
         model.jobs.retain(|job| job.id != plan.job);
         model.jobs.push(Job::of(&plan, model.now.wall));
+        model.dirty = true;
+    }
+}
+
+/// The turn of a job came.
+pub fn begun(model: &mut Model, id: &str) {
+    let now = model.now.wall;
+    if let Some(job) = find(model, id) {
+        job.queued = false;
+        job.began = now;
         model.dirty = true;
     }
 }

@@ -12,7 +12,8 @@ use super::super::keys::{Code, Key};
 use super::super::mode::Mode;
 use super::super::model::{Link, Model};
 use super::super::rows::{self, Place, Rows};
-use super::super::screen::{Group, Notice, Overlay, RowId};
+use super::super::screen::{Group, Notice, Overlay, RowId, View};
+use super::super::targets;
 use super::{acting, fleet, offers, views};
 
 /// The longest text a field takes.
@@ -179,6 +180,13 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
     if command.kind == Kind::Move && scroll_overlay(model, command.run) {
         return;
     }
+    if command.kind == Kind::Move && scroll_detail(model, command.run) {
+        return;
+    }
+    // Every other command is about the list again.
+    if command.kind == Kind::Move || matches!(command.run, Run::Sort | Run::Group | Run::Filter) {
+        model.screen.in_detail = model.screen.in_detail.filter(|_| command.run == Run::Panel);
+    }
     match command.run {
         _ if views::takes(model, command.run) => views::run(model, command.run, effects),
         Run::Down => move_by(model, 1),
@@ -245,6 +253,18 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
         Run::Rollback => acting::ask(model, Action::Rollback, effects),
         Run::Pin => acting::ask(model, Action::Pin, effects),
         Run::Keep => acting::ask(model, Action::Keep, effects),
+        Run::Mark => {
+            targets::turn_marks(model);
+            let count = targets::marked(model).len();
+            notice(
+                model,
+                match count {
+                    0 => "nothing is marked".to_owned(),
+                    count => format!("{count} marked"),
+                },
+            );
+        }
+        Run::Panel => turn_panel(model),
         Run::Cancel => acting::cancel(model, effects),
         Run::Shell => shell(model, effects),
         Run::Suspend => effects.push(Effect::Console(Console::Suspend)),
@@ -277,16 +297,51 @@ fn scroll_overlay(model: &mut Model, run: Run) -> bool {
         return false;
     };
     match run {
-        Run::Down => *scroll = scroll.saturating_add(1).min(end),
-        Run::Up => *scroll = (*scroll).min(end).saturating_sub(1),
-        Run::PageDown => *scroll = scroll.saturating_add(page).min(end),
-        Run::PageUp => *scroll = (*scroll).min(end).saturating_sub(page),
-        Run::First => *scroll = 0,
-        Run::Last => *scroll = end,
         Run::Back | Run::Open => model.screen.overlay = Overlay::None,
-        _ => {}
+        _ => *scroll = scrolled(*scroll, run, page, end),
     }
     true
+}
+
+/// Goes from the list to the detail, which is opened where there is no room beside the list, and back.
+fn turn_panel(model: &mut Model) {
+    if model.screen.in_detail.take().is_none() {
+        model.screen.detail = true;
+        model.screen.in_detail = Some(0);
+        model.screen.scroll_end = None;
+    }
+}
+
+/// Scrolls the detail while the keys that move belong to it; the selection stays.
+fn scroll_detail(model: &mut Model, run: Run) -> bool {
+    if model.screen.view != View::Fleet || model.screen.overlay != Overlay::None {
+        return false;
+    }
+    // The detail has about a third of a small screen.
+    let page = (page_lines(model) / 3).max(1);
+    let end = model.screen.scroll_end.unwrap_or(usize::MAX);
+    let Some(scroll) = &mut model.screen.in_detail else {
+        return false;
+    };
+    match run {
+        Run::Back | Run::Open => model.screen.in_detail = None,
+        Run::Fold | Run::Unfold | Run::Panel => return false,
+        _ => *scroll = scrolled(*scroll, run, page, end),
+    }
+    true
+}
+
+/// Returns where a page is scrolled to by a command that moves.
+fn scrolled(scroll: usize, run: Run, page: usize, end: usize) -> usize {
+    match run {
+        Run::Down => scroll.saturating_add(1).min(end),
+        Run::Up => scroll.min(end).saturating_sub(1),
+        Run::PageDown => scroll.saturating_add(page).min(end),
+        Run::PageUp => scroll.min(end).saturating_sub(page),
+        Run::First => 0,
+        Run::Last => end,
+        _ => scroll,
+    }
 }
 
 /// Returns how many lines a page has, about.
@@ -339,6 +394,9 @@ fn open(model: &mut Model) {
 fn back(model: &mut Model) {
     if model.screen.overlay != Overlay::None {
         model.screen.overlay = Overlay::None;
+    } else if !targets::marked(model).is_empty() {
+        model.screen.marked.clear();
+        notice(model, "nothing is marked".to_owned());
     } else if model.screen.detail {
         model.screen.detail = false;
     } else if !model.screen.filter.is_empty() {

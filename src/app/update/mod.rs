@@ -52,6 +52,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         Msg::Journal { host, result } => history::told(model, host, result),
         Msg::Planned { number, result } => acting::planned(model, number, result),
         Msg::JobsFound { plans } => acting::found(model, plans),
+        Msg::JobBegun { job } => acting::begun(model, &job),
         Msg::JobStep {
             job,
             step,
@@ -137,6 +138,7 @@ pub fn open(model: &mut Model, view: View) {
         model.preview.left = true;
     }
     model.screen.view = view;
+    model.screen.in_detail = None;
     model.history.due = true;
     model.dirty = true;
     preview::mark_view(model);

@@ -1,6 +1,6 @@
 //! One action from the look at the fleet to the last outcome.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -15,10 +15,9 @@ use crate::adapters::jobs::run::{NotStarted, Position};
 use crate::adapters::paths::Paths;
 use crate::app::model::Model;
 use crate::core::mode::Operating;
-use crate::core::names::{HostName, ServiceKey, ServiceName, Target};
+use crate::core::names::{HostName, Target};
 use crate::core::rollout::job::{self, Mark};
-use crate::core::rollout::order::{by_dependency, of_projects};
-use crate::core::rollout::plan::TargetPlan;
+use crate::core::rollout::plan::{TargetPlan, not_begun};
 use crate::core::rollout::{Action, Outcome};
 use crate::core::settings::Settings;
 use crate::runtime::acting::{Actor, Order, Prepared};
@@ -77,28 +76,23 @@ impl Journey {
         output: &mut Output<'_>,
     ) -> Result<Exit, Failed> {
         let keys = match meant(model, &self.targets) {
-            Ok(keys) => in_order(model, keys),
+            Ok(keys) => keys,
             Err(error) => {
                 output.say(error);
                 return Ok(Exit::Usage);
             }
         };
         let id = jobs::identity(&self.order.by, &keys);
-        let mut prepared = Vec::new();
-        for (index, key) in keys.iter().enumerate() {
-            let job = format!("{id}-{index}");
-            match actor
-                .prepare(model, key, self.action, &self.order, job)
-                .await
-            {
-                Ok(one) => prepared.push(one),
-                Err(why) => {
-                    output.say(format!("{key}: {why}"));
-                    return Ok(Exit::Refused);
-                }
+        let many = actor
+            .prepare_all(model, &keys, self.action, &self.order, &id)
+            .await;
+        if !many.unplanned.is_empty() {
+            for (key, why) in &many.unplanned {
+                output.say(format!("{key}: {why}"));
             }
+            return Ok(Exit::Refused);
         }
-        let order_why = self.order(&mut prepared);
+        let (mut prepared, order_why) = (many.prepared, many.order_why);
         if read_only {
             for one in &mut prepared {
                 one.plan.blocked = Some("this session is read-only".to_owned());
@@ -127,56 +121,6 @@ impl Journey {
             return self.refused(&id, &prepared, &why, output);
         };
         self.run(&id, actor, operating, &prepared, output).await
-    }
-
-    /// Puts the projects of each host into their order and says by which rule, where there are several.
-    fn order(&self, prepared: &mut [Prepared]) -> Option<String> {
-        let mut words = None;
-        let mut place = BTreeMap::new();
-        let hosts: BTreeSet<HostName> = prepared
-            .iter()
-            .map(|one| one.plan.target.host.clone())
-            .collect();
-        for host in hosts {
-            let mut projects = BTreeSet::new();
-            let mut provides: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-            let mut needs = provides.clone();
-            let own = prepared.iter().filter(|one| one.plan.target.host == host);
-            for one in own {
-                let project = one.plan.target.project.to_string();
-                // Compose names the networks that a project makes after the project.
-                let (made, used): (BTreeSet<String>, BTreeSet<String>) = one
-                    .networks
-                    .iter()
-                    .cloned()
-                    .partition(|network| network.starts_with(&format!("{project}_")));
-                provides.entry(project.clone()).or_default().extend(made);
-                needs.entry(project.clone()).or_default().extend(used);
-                projects.insert(project);
-            }
-            if projects.len() < 2 {
-                continue;
-            }
-            let order = of_projects(&projects, &self.settings.order, &provides, &needs);
-            for (index, project) in order.projects.into_iter().enumerate() {
-                place.insert((host.clone(), project), index);
-            }
-            words = Some(order.why);
-        }
-        // The sort is stable: services keep the order of their dependencies, hosts their own.
-        let mut hosts: Vec<HostName> = Vec::new();
-        for one in prepared.iter() {
-            if !hosts.contains(&one.plan.target.host) {
-                hosts.push(one.plan.target.host.clone());
-            }
-        }
-        prepared.sort_by_key(|one| {
-            let target = &one.plan.target;
-            let host = hosts.iter().position(|own| *own == target.host);
-            let key = (target.host.clone(), target.project.to_string());
-            (host, place.get(&key).copied())
-        });
-        words
     }
 
     /// Says why it is not begun: no confirmation, or none that is enough.
@@ -346,7 +290,7 @@ impl Journey {
         for one in lane {
             let plan = &one.plan;
             if let Some(why) = &stopped {
-                let ended = ended(plan, Outcome::Refused, format!("not begun, as {why}"), None);
+                let ended = ended(plan, Outcome::Refused, why.clone(), None);
                 let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, Outcome::Refused));
                 continue;
             }
@@ -360,7 +304,7 @@ impl Journey {
             if let Err(why) = begun {
                 let ended = ended(plan, Outcome::Refused, why, None);
                 let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, Outcome::Refused));
-                stopped = Some(format!("{} could not be begun", plan.target));
+                stopped = Some(not_begun(&plan.target, "could not be begun"));
                 continue;
             }
             let _ = told.send(Told::Started(StartedTarget {
@@ -375,7 +319,10 @@ impl Journey {
             };
             let (outcome, why, proof) = follow(id, actor, plan, &tell).await;
             if outcome > Outcome::Succeeded {
-                stopped = Some(format!("{} ended {}", plan.target, outcome.word()));
+                stopped = Some(not_begun(
+                    &plan.target,
+                    &format!("ended {}", outcome.word()),
+                ));
             }
             let ended = ended(plan, outcome, why, proof);
             let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, outcome));
@@ -532,48 +479,4 @@ pub async fn follow(
         }
         tokio::time::sleep(FOLLOW).await;
     }
-}
-
-/// Orders services host by host, each after what it depends on.
-fn in_order(model: &Model, keys: Vec<ServiceKey>) -> Vec<ServiceKey> {
-    let mut projects: Vec<(HostName, crate::core::names::ProjectName)> = Vec::new();
-    for key in &keys {
-        let place = (key.host.clone(), key.project.clone());
-        if !projects.contains(&place) {
-            projects.push(place);
-        }
-    }
-    let rank = |project: &str| model.settings.order.iter().position(|own| own == project);
-    let hosts: Vec<HostName> = model
-        .hosts
-        .iter()
-        .map(|host| host.spec.name.clone())
-        .collect();
-    projects.sort_by_key(|(host, project)| {
-        let host = hosts.iter().position(|own| own == host);
-        (host, rank(project.as_str()).unwrap_or(usize::MAX))
-    });
-    let mut ordered = Vec::new();
-    for (host, project) in projects {
-        let own = keys
-            .iter()
-            .filter(|key| key.host == host && key.project == project);
-        let graph: BTreeMap<ServiceName, Vec<ServiceName>> = own
-            .map(|key| {
-                let compose = model
-                    .service(key)
-                    .and_then(|service| service.compose.as_ref());
-                let depends = compose
-                    .map(|compose| compose.depends_on.clone())
-                    .unwrap_or_default();
-                (key.service.clone(), depends)
-            })
-            .collect();
-        ordered.extend(by_dependency(&graph).into_iter().map(|service| ServiceKey {
-            host: host.clone(),
-            project: project.clone(),
-            service,
-        }));
-    }
-    ordered
 }

@@ -15,6 +15,7 @@ use crate::adapters::paths::Paths;
 use crate::app::model::Model;
 use crate::core::age;
 use crate::core::names::{ServiceKey, Target};
+use crate::core::rollout::plan::UNPACKED;
 use crate::core::rollout::{Action, Outcome};
 use crate::runtime::acting::Order;
 use crate::runtime::jobs;
@@ -103,6 +104,7 @@ pub fn run(
         timeout_seconds: arguments.timeout.map(|timeout| timeout.as_secs()),
         by: jobs::operator(),
         toggle_pin: false,
+        parallel: arguments.parallel,
     };
     let setup = match super::session::prepared(general, paths) {
         Ok(setup) => setup,
@@ -184,7 +186,7 @@ fn meant(model: &Model, targets: &[Target]) -> Result<Vec<ServiceKey>, String> {
 /// Prints the plan for people.
 fn show(plan: &PlanLine, output: &mut Output<'_>) -> Result<(), Failed> {
     if let Some(order) = &plan.order {
-        output.line(format_args!("one after another, {order}"))?;
+        output.line(format_args!("in this order: {order}"))?;
     }
     for target in &plan.targets {
         let from = target.from.image_id.as_ref().map_or("-", |id| id.short());
@@ -202,7 +204,7 @@ fn show(plan: &PlanLine, output: &mut Output<'_>) -> Result<(), Failed> {
             output.line(format_args!(
                 "  disk   {} free, about {} needed with what is unpacked",
                 age::bytes(free),
-                age::bytes(fetch.saturating_mul(3))
+                age::bytes(fetch.saturating_mul(UNPACKED))
             ))?;
         }
         for difference in &target.differences {

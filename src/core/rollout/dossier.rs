@@ -2,7 +2,7 @@
 //!
 //! It is made by an adapter, used by `make`, and never written down: it holds values of variables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -27,6 +27,8 @@ pub struct Dossier {
     pub hash: Option<String>,
     /// The containers of the service with image and shape.
     pub containers: BTreeMap<ContainerId, RunningContainer>,
+    /// Networks that carry the project's label: those that it makes, also under names of their own.
+    pub makes_networks: BTreeSet<String>,
     /// Other services whose network is the service's.
     pub dependents: Vec<String>,
     pub folder: Folder,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::names::ServiceName;
+use crate::core::names::{HostName, ServiceKey, ServiceName};
 
 /// Orders services so that each comes after those it depends on; a circle is broken by name.
 pub fn by_dependency(depends_on: &BTreeMap<ServiceName, Vec<ServiceName>>) -> Vec<ServiceName> {
@@ -84,6 +84,73 @@ pub fn of_projects(
     }
 }
 
+/// A target with what places it among others.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed<'a> {
+    pub target: &'a ServiceKey,
+    /// The networks that its project makes.
+    pub provides: &'a BTreeSet<String>,
+    /// The networks that its containers are on.
+    pub uses: &'a BTreeSet<String>,
+}
+
+/// Orders targets whose services stand in their order already; says by which rule the projects are ordered.
+///
+/// Hosts keep their order, and services theirs within a project.
+pub fn of_targets(targets: &[Placed<'_>], configured: &[String]) -> (Vec<usize>, Option<String>) {
+    let mut hosts: Vec<&HostName> = Vec::new();
+    for placed in targets {
+        if !hosts.contains(&&placed.target.host) {
+            hosts.push(&placed.target.host);
+        }
+    }
+    let mut place = BTreeMap::new();
+    let mut words: Vec<String> = Vec::new();
+    for host in &hosts {
+        let mut projects = BTreeSet::new();
+        let mut provides: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut needs = provides.clone();
+        for own in targets.iter().filter(|own| own.target.host == **host) {
+            let project = own.target.project.to_string();
+            let made = provides.entry(project.clone()).or_default();
+            made.extend(own.provides.iter().cloned());
+            let used = needs.entry(project.clone()).or_default();
+            used.extend(own.uses.difference(own.provides).cloned());
+            projects.insert(project);
+        }
+        if projects.len() < 2 {
+            continue;
+        }
+        let order = of_projects(&projects, configured, &provides, &needs);
+        for (index, project) in order.projects.into_iter().enumerate() {
+            place.insert((*host, project), index);
+        }
+        if !words.contains(&order.why) {
+            words.push(order.why);
+        }
+    }
+    let mut order: Vec<usize> = (0..targets.len()).collect();
+    order.sort_by_key(|own| {
+        let target = targets[*own].target;
+        let host = hosts.iter().position(|name| **name == target.host);
+        let key = (&target.host, target.project.to_string());
+        (host, place.get(&key).copied())
+    });
+    (order, (!words.is_empty()).then(|| words.join("; ")))
+}
+
+/// Names all rules by which targets are ordered, where there are several targets.
+pub fn words(projects: Option<String>, depends: bool, hosts: usize) -> Option<String> {
+    let mut words: Vec<String> = projects.into_iter().collect();
+    if depends {
+        words.push("services after those they depend on".to_owned());
+    }
+    if hosts > 1 {
+        words.push("hosts one after another".to_owned());
+    }
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +205,49 @@ mod tests {
         let order = of_projects(&projects, &[], &provides, &needs);
         assert_eq!(order.projects[0], "networking");
         assert!(order.why.contains("network"));
+    }
+
+    #[test]
+    fn targets_keep_hosts_and_services_in_their_order_while_projects_change_places() {
+        let set = |list: &[&str]| -> BTreeSet<String> {
+            list.iter().map(|name| (*name).to_owned()).collect()
+        };
+        let key = |host: &str, project: &str, service: &str| ServiceKey {
+            host: host.into(),
+            project: project.into(),
+            service: service.into(),
+        };
+        // The provider's network has a name that says nothing of its project.
+        let (own, shared) = (set(&["edge"]), set(&["edge"]));
+        let none = BTreeSet::new();
+        let keys = [
+            key("vps", "blog", "db"),
+            key("vps", "blog", "api"),
+            key("pi", "zoo", "one"),
+            key("vps", "proxy", "caddy"),
+        ];
+        let placed: Vec<Placed<'_>> = keys
+            .iter()
+            .map(|target| Placed {
+                target,
+                provides: if target.project.as_str() == "proxy" {
+                    &own
+                } else {
+                    &none
+                },
+                uses: &shared,
+            })
+            .collect();
+        let (order, why) = of_targets(&placed, &[]);
+        assert_eq!(order, [3, 0, 1, 2]);
+        assert!(why.is_some_and(|why| why.contains("network")));
+        let (order, why) = of_targets(&placed, &["blog".to_owned()]);
+        assert_eq!(order, [0, 1, 3, 2]);
+        assert!(why.is_some_and(|why| why.contains("`order`")));
+        let (order, why) = of_targets(&placed[..3], &[]);
+        assert_eq!((order, why), (vec![0, 1, 2], None));
+        assert_eq!(words(None, false, 1), None);
+        let words = words(None, true, 2).unwrap_or_default();
+        assert!(words.contains("depend") && words.contains("hosts"));
     }
 }

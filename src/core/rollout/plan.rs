@@ -11,6 +11,9 @@ use crate::core::names::{ContainerId, ServiceKey};
 use super::Action;
 use super::pin::PinPlan;
 
+/// How much room a fetch takes: what is fetched, and about twice as much once it is unpacked.
+pub const UNPACKED: u64 = 3;
+
 /// An image as a plan and a journal name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageState {
@@ -127,6 +130,11 @@ impl TargetPlan {
         })
     }
 
+    /// Returns what its fetch needs on the disk, with what is unpacked.
+    pub fn needed_bytes(&self) -> Option<u64> {
+        self.fetch_bytes.map(|bytes| bytes.saturating_mul(UNPACKED))
+    }
+
     /// Tells whether both ends are the same image for this platform, however its index was published.
     pub fn same_image(&self) -> bool {
         self.from.manifest.is_some() && self.from.manifest == self.to.manifest
@@ -143,15 +151,62 @@ impl TargetPlan {
 }
 
 /// One plan for one or many targets, in the order in which they run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    pub id: String,
-    pub action: Action,
-    pub by: String,
-    pub reason: Option<String>,
     pub targets: Vec<TargetPlan>,
-    /// By which rule the targets are ordered, where there are several.
+    /// Targets of which no plan could be made, and why.
+    pub unplanned: Vec<(ServiceKey, String)>,
+    /// By which rules the targets are ordered, where there are several.
     pub order_why: Option<String>,
+}
+
+impl Plan {
+    /// Makes a plan of one target.
+    pub fn of_one(plan: TargetPlan) -> Self {
+        Self {
+            targets: vec![plan],
+            unplanned: Vec::new(),
+            order_why: None,
+        }
+    }
+
+    /// Returns the plan of the only target, if there is but one.
+    pub fn only(&self) -> Option<&TargetPlan> {
+        match (self.targets.as_slice(), self.unplanned.is_empty()) {
+            ([one], true) => Some(one),
+            _ => None,
+        }
+    }
+
+    /// Tells whether all of it may run; what is blocked holds up the rest.
+    pub fn may_run(&self) -> bool {
+        let free = |plan: &TargetPlan| plan.blocked.is_none();
+        self.unplanned.is_empty() && !self.targets.is_empty() && self.targets.iter().all(free)
+    }
+
+    /// Returns how many targets hold it up.
+    pub fn in_the_way(&self) -> usize {
+        let blocked = self.targets.iter().filter(|plan| plan.blocked.is_some());
+        blocked.count() + self.unplanned.len()
+    }
+
+    /// Leaves out what is in the way.
+    pub fn without_blocked(mut self) -> Self {
+        self.targets.retain(|plan| plan.blocked.is_none());
+        self.unplanned.clear();
+        self
+    }
+}
+
+/// Returns what has to be typed for protected services: their names, in the order of the plan.
+pub fn confirmation<'a>(protected: impl Iterator<Item = &'a ServiceKey>) -> String {
+    let names: Vec<&str> = protected.map(|key| key.service.as_str()).collect();
+    names.join(" ")
+}
+
+/// Says why a target was not begun after another one's end.
+pub fn not_begun(after: &ServiceKey, how: &str) -> String {
+    format!("not begun, as {after} {how}")
 }
 
 /// Makes a plan for tests.

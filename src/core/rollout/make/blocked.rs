@@ -6,7 +6,7 @@ use crate::core::rollout::Action;
 use crate::core::rollout::dossier::Variable;
 use crate::core::rollout::guard::{self, Difference};
 use crate::core::rollout::pin;
-use crate::core::rollout::plan::TargetPlan;
+use crate::core::rollout::plan::{TargetPlan, UNPACKED};
 
 use super::{Goal, Known, Wish};
 
@@ -234,7 +234,7 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
 /// Tells whether there is room for what is fetched and unpacked; layers unpack to about twice their size and more.
 fn too_full(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
     let (free, fetch) = (known.dossier.free_bytes?, plan.fetch_bytes?);
-    let wanted = fetch.saturating_mul(3);
+    let wanted = fetch.saturating_mul(UNPACKED);
     (fetch > 0 && free < wanted).then(|| {
         format!(
             "the engine's disk has {} free; fetching {} needs about {} with what is unpacked",
