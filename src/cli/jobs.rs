@@ -130,20 +130,20 @@ pub fn follow_one(
                     }
                 }
             };
-            let ((outcome, why, proof), ()) = futures_util::future::join(work, telling).await;
+            let (end, ()) = futures_util::future::join(work, telling).await;
             if let Some(error) = failed {
                 return Err(error);
             }
             if let Some(state) = &state
-                && let Err(error) = jobs::note_end(state, &job.plan, outcome, &why)
+                && let Err(error) = jobs::note_end(state, &job.plan, end.outcome, &end.why)
             {
                 output.say(format!("the journal could not be written: {error}"));
             }
-            let done = super::act::ended(&job.plan, outcome, why, proof);
+            let done = super::act::ended(&job.plan, &end);
             if json {
                 let event = Event::Done {
                     id: id.to_owned(),
-                    outcome: outcome.word(),
+                    outcome: end.outcome.word(),
                     targets: vec![done],
                 };
                 print_event(&event, true, output)?;
@@ -151,7 +151,7 @@ pub fn follow_one(
                 let why = clean(&done.why);
                 output.line(format_args!("{}: {}: {why}", done.target, done.outcome))?;
             }
-            Ok(exit_of(Some(outcome)))
+            Ok(exit_of(Some(end.outcome)))
         },
     )
 }

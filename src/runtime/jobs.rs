@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::adapters::jobs::run::{JobState, NotStarted, Position};
+use crate::adapters::jobs::run::{JobState, NotStarted};
 use crate::adapters::journal::Journal;
 use crate::app::jobs::PlanWish;
 use crate::app::keymap::Keymap;
@@ -21,18 +20,11 @@ use crate::core::history::Event;
 use crate::core::mode::Operating;
 use crate::core::names::{HostName, ServiceKey};
 use crate::core::rollout::Outcome;
-use crate::core::rollout::job::{self, Mark};
 use crate::core::rollout::plan::{Plan, TargetPlan, not_begun};
 
 use super::acting::{Actor, Order, Prepared};
+use super::follow::{End, Heard, Proof, Redial, follow};
 use super::world::Queue;
-
-/// How often a job's files are looked at.
-const FOLLOW: Duration = Duration::from_millis(300);
-/// How long a host that cannot be asked is left alone.
-const AWAY: Duration = Duration::from_secs(2);
-/// How often a job may be seen dead and without an end before it is called lost; its last words may be on their way.
-const LAST_WORDS: u32 = 5;
 
 /// What the console knows of its plans and jobs beyond the model.
 #[derive(Clone)]
@@ -277,57 +269,35 @@ impl Jobs {
     /// Follows a job to its end; a host out of reach is waited for, as the job goes on there.
     async fn follow(&self, plan: TargetPlan, ours: bool) -> Outcome {
         lock(&self.followed).insert(plan.job.clone());
-        let (outcome, why) = self.heard(&plan).await;
+        let end = self.heard(&plan).await;
         if ours {
-            self.note(&plan, Some(outcome), Some(why.clone())).await;
+            let proof = end.proof.as_ref().map(Proof::words);
+            self.write(&plan, Some(end.outcome), Some(end.why.clone()), proof)
+                .await;
         }
         lock(&self.followed).remove(&plan.job);
-        self.ended(&plan, outcome, why);
-        outcome
+        self.ended(&plan, end.outcome, end.why);
+        end.outcome
     }
 
-    async fn heard(&self, plan: &TargetPlan) -> (Outcome, String) {
-        let mut position = Position::default();
-        let mut gone = 0;
-        loop {
-            let Ok(news) = self.actor.news(&plan.target, &plan.job, position).await else {
-                tokio::time::sleep(AWAY).await;
-                continue;
-            };
-            position = news.position;
-            let layers: Vec<_> = news.err.iter().filter_map(|l| job::progress(l)).collect();
-            if !layers.is_empty() {
-                let job = plan.job.clone();
-                let _ = self.queue.send(Msg::JobProgress { job, layers });
-            }
-            for mark in news.out.iter().filter_map(|line| job::mark(line)) {
-                match mark {
-                    Mark::Step {
-                        step,
-                        state,
-                        detail,
-                        ..
-                    } => {
-                        let _ = self.queue.send(Msg::JobStep {
-                            job: plan.job.clone(),
-                            step,
-                            state,
-                            detail,
-                        });
-                    }
-                    Mark::End { outcome, why, .. } => return (outcome, why),
-                    Mark::Begin { .. } | Mark::Proof { .. } | Mark::Note(_) => {}
-                }
-            }
-            if news.ended.is_none() && !news.alive {
-                gone += 1;
-                if gone > LAST_WORDS {
-                    let why = "the job is gone without an end; look at what runs".to_owned();
-                    return (Outcome::Halted, why);
-                }
-            }
-            tokio::time::sleep(FOLLOW).await;
-        }
+    async fn heard(&self, plan: &TargetPlan) -> End {
+        let tell = |heard| {
+            let job = plan.job.clone();
+            let _ = self.queue.send(match heard {
+                Heard::Layers(layers) => Msg::JobProgress { job, layers },
+                Heard::Step {
+                    step,
+                    state,
+                    detail,
+                } => Msg::JobStep {
+                    job,
+                    step,
+                    state,
+                    detail,
+                },
+            });
+        };
+        follow(&self.actor, plan, Redial::BySession, &tell).await
     }
 
     fn ended(&self, plan: &TargetPlan, outcome: Outcome, why: String) {
@@ -336,12 +306,22 @@ impl Jobs {
     }
 
     async fn note(&self, plan: &TargetPlan, outcome: Option<Outcome>, why: Option<String>) {
+        self.write(plan, outcome, why, None).await;
+    }
+
+    async fn write(
+        &self,
+        plan: &TargetPlan,
+        outcome: Option<Outcome>,
+        why: Option<String>,
+        proof: Option<String>,
+    ) {
         let Some(state) = self.state.clone() else {
             return;
         };
         let plan = plan.clone();
-        let written =
-            tokio::task::spawn_blocking(move || note(&state, &plan, outcome, why.as_deref())).await;
+        let write = move || note_proven(&state, &plan, outcome, why.as_deref(), proof);
+        let written = tokio::task::spawn_blocking(write).await;
         let error = match written {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -362,6 +342,20 @@ pub fn note(
     outcome: Option<Outcome>,
     why: Option<&str>,
 ) -> io::Result<()> {
+    note_proven(state, plan, outcome, why, None)
+}
+
+/// Appends how it ended with what ran then to the operator's journal.
+///
+/// # Errors
+/// If it could not be written.
+pub fn note_proven(
+    state: &Path,
+    plan: &TargetPlan,
+    outcome: Option<Outcome>,
+    why: Option<&str>,
+    proof: Option<String>,
+) -> io::Result<()> {
     Journal::in_folder(state).append(&Event {
         at: Timestamp::now(),
         by: plan.by.clone(),
@@ -375,7 +369,7 @@ pub fn note(
         job: Some(plan.job.clone()),
         pin: plan.pin.as_ref().map(|pin| pin.how.word().to_owned()),
         argv: plan.argv.clone(),
-        proof: None,
+        proof,
     })
 }
 

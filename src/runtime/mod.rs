@@ -9,6 +9,7 @@ pub mod checkup;
 pub mod clipboard;
 pub mod clock;
 pub mod console;
+pub mod follow;
 pub mod headless;
 pub mod input;
 pub mod jobs;

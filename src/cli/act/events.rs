@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::core::rollout::plan::{ImageState, TargetPlan};
+use crate::runtime::follow;
 
 /// One line.
 #[derive(Debug, Clone, Serialize)]
@@ -88,6 +89,20 @@ pub struct Proof {
     pub manifest: Option<String>,
     pub state: String,
     pub health: Option<String>,
+}
+
+impl Proof {
+    /// Shows what a job proved; the manifest is known where the image is the one that the plan led to.
+    pub fn of(plan: &TargetPlan, proof: &follow::Proof) -> Self {
+        let planned = plan.to.image_id.as_ref().map(ToString::to_string);
+        let manifest = plan.to.manifest.as_ref().map(ToString::to_string);
+        Self {
+            manifest: manifest.filter(|_| planned.as_deref() == Some(&proof.image_id)),
+            image_id: proof.image_id.clone(),
+            state: proof.state.clone(),
+            health: Some(proof.health.clone()).filter(|health| health != "none"),
+        }
+    }
 }
 
 impl PlanTarget {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -11,25 +10,18 @@ use super::super::output::{Failed, Output};
 use super::super::session;
 use super::events::{DoneTarget, Event, PlanLine, PlanTarget, Proof, StartedTarget};
 use super::{ActArguments, confirmed, exit_of, meant, show};
-use crate::adapters::jobs::run::{NotStarted, Position};
+use crate::adapters::jobs::run::NotStarted;
 use crate::adapters::paths::Paths;
 use crate::app::model::Model;
 use crate::core::mode::Operating;
 use crate::core::names::{HostName, Target};
-use crate::core::rollout::job::{self, Mark};
 use crate::core::rollout::plan::{TargetPlan, not_begun};
 use crate::core::rollout::{Action, Outcome};
 use crate::core::settings::Settings;
 use crate::runtime::acting::{Actor, Order, Prepared};
+use crate::runtime::follow::{self, End, Heard, Redial};
 use crate::runtime::jobs;
 use crate::runtime::world::World;
-
-/// How often a job's files are looked at.
-const FOLLOW: Duration = Duration::from_millis(300);
-/// How long a host that cannot be asked is left alone before it is dialled again.
-const REDIAL: Duration = Duration::from_secs(2);
-/// How long a host may be out of reach before the console stops following; the job goes on.
-const OUT_OF_REACH: Duration = Duration::from_secs(300);
 
 /// An action as it was asked for.
 pub struct Journey {
@@ -237,10 +229,11 @@ impl Journey {
                         started.push(target);
                         Ok(())
                     }
-                    Told::Ended(plan, target, outcome) => {
-                        self.note(&plan, Some(outcome), Some(&target.why), output);
+                    Told::Ended(plan, target, end) => {
+                        let proof = end.proof.as_ref().map(follow::Proof::words);
+                        self.write(&plan, Some(end.outcome), Some(&end.why), proof, output);
                         let line = format!("{}: {}: {}", target.target, target.outcome, target.why);
-                        done.push((target, outcome));
+                        done.push((target, end.outcome));
                         if self.arguments.json {
                             Ok(())
                         } else {
@@ -290,8 +283,7 @@ impl Journey {
         for one in lane {
             let plan = &one.plan;
             if let Some(why) = &stopped {
-                let ended = ended(plan, Outcome::Refused, why.clone(), None);
-                let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, Outcome::Refused));
+                let _ = told.send(refused(plan, why.clone()));
                 continue;
             }
             let _ = told.send(Told::Begun(Box::new(plan.clone())));
@@ -302,8 +294,7 @@ impl Journey {
                 Err(NotStarted::Unheard(_)) => actor.began(plan, true).await,
             };
             if let Err(why) = begun {
-                let ended = ended(plan, Outcome::Refused, why, None);
-                let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, Outcome::Refused));
+                let _ = told.send(refused(plan, why));
                 stopped = Some(not_begun(&plan.target, "could not be begun"));
                 continue;
             }
@@ -317,15 +308,14 @@ impl Journey {
             let tell = |event| {
                 let _ = told.send(Told::Event(event));
             };
-            let (outcome, why, proof) = follow(id, actor, plan, &tell).await;
-            if outcome > Outcome::Succeeded {
+            let end = follow(id, actor, plan, &tell).await;
+            if end.outcome > Outcome::Succeeded {
                 stopped = Some(not_begun(
                     &plan.target,
-                    &format!("ended {}", outcome.word()),
+                    &format!("ended {}", end.outcome.word()),
                 ));
             }
-            let ended = ended(plan, outcome, why, proof);
-            let _ = told.send(Told::Ended(Box::new(plan.clone()), ended, outcome));
+            let _ = told.send(Told::Ended(Box::new(plan.clone()), ended(plan, &end), end));
         }
     }
 
@@ -363,10 +353,21 @@ impl Journey {
         why: Option<&str>,
         output: &mut Output<'_>,
     ) {
+        self.write(plan, outcome, why, None, output);
+    }
+
+    fn write(
+        &self,
+        plan: &TargetPlan,
+        outcome: Option<Outcome>,
+        why: Option<&str>,
+        proof: Option<String>,
+        output: &mut Output<'_>,
+    ) {
         let Some(state) = &self.paths.state else {
             return;
         };
-        if let Err(error) = jobs::note(state, plan, outcome, why) {
+        if let Err(error) = jobs::note_proven(state, plan, outcome, why, proof) {
             output.say(format!("the journal could not be written: {error}"));
         }
     }
@@ -377,106 +378,61 @@ enum Told {
     Event(Event),
     Begun(Box<TargetPlan>),
     Started(StartedTarget),
-    Ended(Box<TargetPlan>, DoneTarget, Outcome),
+    Ended(Box<TargetPlan>, DoneTarget, End),
 }
 
 /// Tells how a target ended.
-pub fn ended(plan: &TargetPlan, outcome: Outcome, why: String, proof: Option<Proof>) -> DoneTarget {
+pub fn ended(plan: &TargetPlan, end: &End) -> DoneTarget {
     DoneTarget {
         target: plan.target.to_string(),
         job: Some(plan.job.clone()),
-        outcome: outcome.word(),
-        why,
-        proof,
+        outcome: end.outcome.word(),
+        why: end.why.clone(),
+        proof: end.proof.as_ref().map(|proof| Proof::of(plan, proof)),
     }
 }
 
-/// Follows a job to its end; a host out of reach is waited for, as the job goes on there.
+/// Tells of a target that was not begun.
+fn refused(plan: &TargetPlan, why: String) -> Told {
+    let end = End {
+        outcome: Outcome::Refused,
+        why,
+        proof: None,
+    };
+    Told::Ended(Box::new(plan.clone()), ended(plan, &end), end)
+}
+
+/// Follows a job to its end and tells its events.
 pub async fn follow(
     id: &str,
     actor: &Actor,
     plan: &TargetPlan,
     tell: &(dyn Fn(Event) + Sync),
-) -> (Outcome, String, Option<Proof>) {
+) -> End {
     let target = plan.target.to_string();
-    let mut position = Position::default();
-    let mut proof = None;
-    let mut reached = tokio::time::Instant::now();
-    let mut gone = 0;
-    loop {
-        match actor.news(&plan.target, &plan.job, position).await {
-            Err(error) => {
-                if reached.elapsed() > OUT_OF_REACH {
-                    let why = format!(
-                        "out of reach since a while ({error}); the job goes on: homelab-tui jobs"
-                    );
-                    return (Outcome::Halted, why, proof);
-                }
-                // The job goes on; whoever wants to hear of it has to come back.
-                tokio::time::sleep(REDIAL).await;
-                let _ = actor.reopen(&plan.target.host).await;
-            }
-            Ok(news) => {
-                reached = tokio::time::Instant::now();
-                position = news.position;
-                for progress in news.err.iter().filter_map(|line| job::progress(line)) {
-                    tell(Event::Progress {
-                        id: id.to_owned(),
-                        target: target.clone(),
-                        layer: progress.layer,
-                        current: progress.current,
-                        total: progress.total,
-                    });
-                }
-                for mark in news.out.iter().filter_map(|line| job::mark(line)) {
-                    match mark {
-                        Mark::Step {
-                            step,
-                            state,
-                            detail,
-                            ..
-                        } => {
-                            tell(Event::Step {
-                                id: id.to_owned(),
-                                target: target.clone(),
-                                step: step.word(),
-                                state: state.word(),
-                                detail: Some(detail).filter(|detail| !detail.is_empty()),
-                            });
-                        }
-                        Mark::Proof {
-                            image_id,
-                            state,
-                            health,
-                        } => {
-                            let planned = plan.to.image_id.as_ref().map(ToString::to_string);
-                            let manifest = plan.to.manifest.as_ref().map(ToString::to_string);
-                            proof = Some(Proof {
-                                manifest: manifest
-                                    .filter(|_| planned.as_deref() == Some(&image_id)),
-                                image_id,
-                                state,
-                                health: Some(health).filter(|health| health != "none"),
-                            });
-                        }
-                        Mark::End { outcome, why, .. } => return (outcome, why, proof),
-                        Mark::Begin { .. } | Mark::Note(_) => {}
-                    }
-                }
-                if news.ended.is_none() && !news.alive {
-                    // Its last words may still be on their way to the file.
-                    gone += 1;
-                    if gone > 5 {
-                        return (
-                            Outcome::Halted,
-                            "the job is gone without an end; see homelab-tui status for what runs"
-                                .to_owned(),
-                            proof,
-                        );
-                    }
-                }
+    let heard = |heard| match heard {
+        Heard::Layers(layers) => {
+            for progress in layers {
+                tell(Event::Progress {
+                    id: id.to_owned(),
+                    target: target.clone(),
+                    layer: progress.layer,
+                    current: progress.current,
+                    total: progress.total,
+                });
             }
         }
-        tokio::time::sleep(FOLLOW).await;
-    }
+        Heard::Step {
+            step,
+            state,
+            detail,
+        } => tell(Event::Step {
+            id: id.to_owned(),
+            target: target.clone(),
+            step: step.word(),
+            state: state.word(),
+            detail: Some(detail).filter(|detail| !detail.is_empty()),
+        }),
+    };
+    follow::follow(actor, plan, Redial::Here, &heard).await
 }
