@@ -9,7 +9,8 @@ use crate::core::checkup::Ended;
 use crate::core::failure::{RegistryFailure, RegistryTrouble};
 use crate::core::image::ImageRef;
 use crate::core::names::{HostName, RegistryHost};
-use crate::core::remote::{Remote, Route};
+use crate::core::remote::{QuestionKey, Remote, Route};
+use crate::core::verdict::Verdict;
 
 /// Tells how every registry stands that the fleet, or one host of it, needs.
 pub fn all(model: &Model, only: Option<&HostName>) -> Vec<Check> {
@@ -27,7 +28,7 @@ pub fn all(model: &Model, only: Option<&HostName>) -> Vec<Check> {
     };
     let mut found: BTreeMap<(&RegistryHost, &Route), Asked<'_>> = BTreeMap::new();
     for (key, known) in &model.remotes {
-        if !used(&key.route, &key.reference) {
+        if !used(&key.route, &key.reference) || needs_none(model, key, &known.remote) {
             continue;
         }
         let place = (&key.reference.repository.registry, &key.route);
@@ -40,6 +41,17 @@ pub fn all(model: &Model, only: Option<&HostName>) -> Vec<Check> {
         .into_iter()
         .flat_map(|((registry, route), asked)| asked.checks(registry, route))
         .collect()
+}
+
+/// Tells whether a refusal is of no interest: all that was to be known of are images built on their hosts.
+fn needs_none(model: &Model, question: &QuestionKey, remote: &Remote) -> bool {
+    let mut users = model
+        .services()
+        .filter(|service| service.question.as_ref() == Some(question))
+        .peekable();
+    remote.failure.is_some()
+        && users.peek().is_some()
+        && users.all(|service| service.verdict == Verdict::Local)
 }
 
 /// Tells of a container that should be a registry and does not run.

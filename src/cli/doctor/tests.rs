@@ -56,6 +56,47 @@ fn a_host_alone_has_its_own_links_and_registries() {
 }
 
 #[test]
+fn a_registry_that_only_local_images_name_is_no_broken_link() {
+    let mut model = fleet();
+    let own = crate::core::samples::image(9, &["own:dev"], &[], Some(1));
+    let mut container = crate::cli::samples::member("blog", "own", "own:dev", 9);
+    container.image_id = own.id.clone();
+    let seen = crate::core::samples::observation(
+        crate::core::engine::ImageStore::Graph,
+        vec![own],
+        vec![container],
+    );
+    let generation = model.hosts[0].generation;
+    tell(
+        &mut model,
+        Msg::Observed {
+            host: "vps".into(),
+            generation,
+            result: Ok(Box::new(seen)),
+        },
+    );
+    let asked = model.services().find(|one| one.reference == "own:dev");
+    let key = asked.unwrap().question.clone().unwrap();
+    let away = crate::core::failure::RegistryFailure::new(
+        crate::core::failure::RegistryTrouble::Away,
+        "docker.io does not resolve",
+        "check the name",
+    );
+    tell(
+        &mut model,
+        Msg::Resolved {
+            key,
+            result: Err(away),
+        },
+    );
+    let told = shown(&checks(&model, &Findings::default(), Some(&"vps".into())));
+    assert!(
+        !told.iter().any(|line| line.contains("docker.io")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn the_broken_link_is_the_one_that_is_named() {
     use HostTrouble as T;
     for (trouble, expected) in [
