@@ -13,6 +13,7 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Position, Rect};
 
 /// Whether the terminal is taken over, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -36,16 +37,11 @@ impl Screen {
     pub fn take(mouse: bool) -> io::Result<Self> {
         restore_on_panic();
         enter(mouse)?;
-        let mut terminal = match Terminal::new(CrosstermBackend::new(stdout())) {
-            Ok(terminal) => terminal,
-            Err(error) => {
-                leave();
-                return Err(error);
-            }
-        };
-        // A Linux console has no alternate screen: old text would shine through cells that stay blank.
-        terminal.clear()?;
-        Ok(Self { terminal, mouse })
+        let taken = Terminal::new(CrosstermBackend::new(stdout())).and_then(|mut terminal| {
+            wipe(&mut terminal)?;
+            Ok(Self { terminal, mouse })
+        });
+        taken.inspect_err(|_| leave())
     }
 
     /// Returns the terminal to draw on.
@@ -68,7 +64,7 @@ impl Screen {
     /// Takes the terminal again after a pause.
     pub fn resume(&mut self) -> io::Result<()> {
         enter(self.mouse)?;
-        self.terminal.clear()
+        wipe(&mut self.terminal)
     }
 }
 
@@ -76,6 +72,15 @@ impl Drop for Screen {
     fn drop(&mut self) {
         leave();
     }
+}
+
+/// Clears the screen and has the next paint draw every cell.
+///
+/// A Linux console has no alternate screen: old text would shine through cells that stay blank. The library's own way
+/// to clear first asks the terminal where its cursor is, and fails where a serial line or a recorder never answers.
+fn wipe(terminal: &mut Terminal<CrosstermBackend<Stdout>>) -> io::Result<()> {
+    let size = terminal.size()?;
+    terminal.resize(Rect::from((Position::ORIGIN, size)))
 }
 
 fn enter(mouse: bool) -> io::Result<()> {

@@ -1,0 +1,106 @@
+//! The console in a terminal that only shows and never answers, as a serial line or a recorder is.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+struct Recorder {
+    child: Child,
+    keys: File,
+    pieces: Receiver<Vec<u8>>,
+    shown: String,
+    _home: Home,
+}
+
+struct Home(std::path::PathBuf);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Recorder {
+    fn start() -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&slave, size).unwrap();
+        let home =
+            std::env::temp_dir().join(format!("homelab-tui-terminal-{}", std::process::id()));
+        std::fs::create_dir_all(&home).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_homelab-tui"))
+            .arg("--demo")
+            .env_clear()
+            .env("HOME", &home)
+            .env("TERM", "xterm-256color")
+            .stdin(Stdio::from(slave.try_clone().unwrap()))
+            .stdout(Stdio::from(slave.try_clone().unwrap()))
+            .stderr(Stdio::from(slave))
+            .spawn()
+            .unwrap();
+        let keys = File::from(master);
+        let mut screen = keys.try_clone().unwrap();
+        let (sender, pieces) = channel();
+        std::thread::spawn(move || {
+            let mut piece = vec![0; 1 << 16];
+            while let Ok(count @ 1..) = screen.read(&mut piece) {
+                if sender.send(piece[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            keys,
+            pieces,
+            shown: String::new(),
+            _home: Home(home),
+        }
+    }
+
+    fn waits_for(&mut self, what: &str) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !self.shown.contains(what) {
+            let left = end.saturating_duration_since(Instant::now());
+            let piece = self.pieces.recv_timeout(left);
+            let piece = piece.unwrap_or_else(|_| panic!("no {what:?} in {:?}", self.shown));
+            self.shown.push_str(&String::from_utf8_lossy(&piece));
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_never_answers_is_asked_nothing() {
+    let mut recorder = Recorder::start();
+    recorder.waits_for("travel");
+    recorder.keys.write_all(b"?").unwrap();
+    // Longer than the library's patience with a terminal that it has asked something.
+    std::thread::sleep(Duration::from_millis(2500));
+    recorder.waits_for("credential's");
+    recorder.keys.write_all(b"\x1bq").unwrap();
+    recorder.keys.write_all(b"q").unwrap();
+    recorder.waits_for("\x1b[?1049l");
+    assert!(recorder.child.wait().unwrap().success());
+    for question in ["\x1b[6n", "\x1b[c", "\x1b[5n", "\x1b]11;?"] {
+        assert!(!recorder.shown.contains(question), "{question:?}");
+    }
+}
