@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::engine::{ContainerFacts, ContainerState};
 use super::files::Recipe;
 use super::names::{ProjectName, ServiceName};
+use super::rollout::plan::MARKED;
 
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
@@ -145,18 +146,25 @@ fn place(container: &ContainerFacts) -> Place {
     Place::Service(
         ProjectKind::None,
         ProjectName::none(),
-        container.name.as_str().into(),
+        own_name(container).unwrap_or(&container.name).into(),
     )
+}
+
+/// Returns the name of the container in whose place a job puts this one, or which it holds back; none for any other.
+fn own_name(container: &ContainerFacts) -> Option<&str> {
+    let (name, _) = container.name.split_once(MARKED)?;
+    (!name.is_empty() && !container.labels.contains_key(PROJECT)).then_some(name)
 }
 
 fn service(name: ServiceName, members: &[usize], containers: &[ContainerFacts]) -> Service {
     let is_left_over = |index: &usize| {
         let container = &containers[*index];
-        container.state == ContainerState::Created
-            && container
-                .labels
-                .get(REPLACE)
-                .is_some_and(|value| !value.is_empty())
+        own_name(container).is_some()
+            || container.state == ContainerState::Created
+                && container
+                    .labels
+                    .get(REPLACE)
+                    .is_some_and(|value| !value.is_empty())
     };
     let (mut left_overs, mut rest): (Vec<usize>, Vec<usize>) =
         members.iter().copied().partition(is_left_over);
@@ -164,6 +172,16 @@ fn service(name: ServiceName, members: &[usize], containers: &[ContainerFacts]) 
     let of_project = |index: &usize| containers[*index].labels.contains_key(PROJECT);
     if rest.is_empty() && left_overs.iter().all(of_project) {
         rest = std::mem::take(&mut left_overs);
+    }
+    // In the middle of a job, or after one that died, the former container stands for the name.
+    if rest.is_empty() {
+        let stands = |index: &usize| {
+            let container = &containers[*index];
+            let runs = container.state == ContainerState::Running;
+            (runs, container.state != ContainerState::Created)
+        };
+        let best = (0..left_overs.len()).max_by_key(|place| stands(&left_overs[*place]));
+        rest.extend(best.map(|place| left_overs.remove(place)));
     }
     // Swarm keeps ended tasks for its own history; only live ones say what runs.
     let is_task = |index: &usize| containers[*index].labels.contains_key(SWARM_SERVICE);

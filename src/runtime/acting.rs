@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::adapters::engine::docker_argv;
 use crate::adapters::hosts::{HostSession, Hosts};
 use crate::adapters::jobs::run::NotStarted;
-use crate::adapters::jobs::{gather, run};
+use crate::adapters::jobs::{gather, plain as look_plain, run};
 use crate::adapters::journal::Journal;
 use crate::adapters::registry::Registries;
 use crate::app::jobs::running_image;
@@ -33,6 +33,7 @@ use crate::core::rollout::dossier::Dossier;
 use crate::core::rollout::guard::Hidden;
 use crate::core::rollout::make::{self, Goal, Known, Wish};
 use crate::core::rollout::pin;
+use crate::core::rollout::plain;
 use crate::core::rollout::plan::TargetPlan;
 use crate::core::settings::Settings;
 use crate::core::verdict::Verdict;
@@ -66,6 +67,8 @@ pub struct Order {
 pub struct Prepared {
     pub plan: TargetPlan,
     values: BTreeMap<String, Hidden>,
+    /// What a container of no project is made anew from.
+    body: Option<Hidden>,
     outlive: Option<Vec<String>>,
     /// The networks that its containers are on.
     pub networks: BTreeSet<String>,
@@ -126,7 +129,11 @@ impl Actor {
                     Err(why) => (Dossier::default(), Some(why)),
                 }
             }
-            _ => (Dossier::default(), None),
+            (None, None) => match self.look_plain(service, &docker).await {
+                Ok(dossier) => (dossier, None),
+                Err(why) => (Dossier::default(), Some(why)),
+            },
+            (_, Some(_)) => (Dossier::default(), None),
         };
         let running = running_image(service);
         let pinned = || pin::lift(&dossier.folder, key.service.as_str()).is_ok_and(|p| p.is_some());
@@ -182,10 +189,12 @@ impl Actor {
             .filter(|variable| plan.taken_over.contains(&variable.name))
             .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
             .collect();
+        let body = body_of(&dossier, &plan);
         let outlive = dossier.outlive.clone().filter(|_| dossier.kills_processes);
         Ok(Prepared {
             plan,
             values,
+            body,
             outlive,
             networks: dossier
                 .containers
@@ -194,6 +203,20 @@ impl Actor {
                 .collect(),
             provides: dossier.makes_networks,
         })
+    }
+
+    /// Looks at a container of no project.
+    async fn look_plain(
+        &self,
+        service: &ServiceView,
+        docker: &[String],
+    ) -> Result<Dossier, String> {
+        let session = self.session(&service.key)?;
+        let [container] = service.containers.as_slice() else {
+            return Err("it is more than one container: only single ones are replaced".to_owned());
+        };
+        let name = service.key.service.as_str();
+        look_plain::dossier(&session, docker, &container.id, name).await
     }
 
     /// Opens the way to a host anew.
@@ -232,7 +255,10 @@ impl Actor {
             place.map_err(NotStarted::Refused)?,
             &prepared.plan,
             prepared.outlive.as_deref(),
-            &prepared.values,
+            &run::HandedOver {
+                values: &prepared.values,
+                body: prepared.body.as_ref(),
+            },
         )
         .await
     }
@@ -422,6 +448,14 @@ impl Asked {
     }
 }
 
+/// Returns what the job of a plan is handed to make a container of no project from.
+fn body_of(dossier: &Dossier, plan: &TargetPlan) -> Option<Hidden> {
+    let wanted = plan.blocked.is_none() && plan.hands_over();
+    let (look, plain) = (dossier.plain.as_ref()?, plan.plain.as_ref()?);
+    let requests = plain::requests(look, &plain.reference, &plan.new_name()).ok()?;
+    wanted.then(|| plain::handed_over(&requests))
+}
+
 fn held(observation: &Observation, id: &ImageId) -> Option<Box<ImageFacts>> {
     observation.images.get(id).cloned().map(Box::new)
 }
@@ -431,13 +465,10 @@ fn not_compose(kind: ProjectKind, host: &HostModel) -> Option<&'static str> {
         return Some("this host is read-only");
     }
     match kind {
-        ProjectKind::Compose => None,
         ProjectKind::Swarm => {
             Some("swarm services are listed and judged; actions on them are refused for now")
         }
-        ProjectKind::None => {
-            Some("a plain container has no compose files; actions on it are refused for now")
-        }
+        ProjectKind::Compose | ProjectKind::None => None,
     }
 }
 

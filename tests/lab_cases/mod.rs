@@ -18,6 +18,7 @@ mod hosts_ssh;
 mod hosts_tcp;
 mod is_the_lab;
 mod many;
+mod plain;
 mod read_only;
 mod record;
 mod registries;

@@ -59,7 +59,7 @@ pub async fn dossier(
     Ok(dossier)
 }
 
-async fn read(place: &Place, script: &str) -> Result<BTreeMap<String, String>, String> {
+pub(super) async fn read(place: &Place, script: &str) -> Result<BTreeMap<String, String>, String> {
     let outcome = place
         .run(script, LIMITS)
         .await
@@ -109,10 +109,9 @@ fn script(
     let service = quote(service.as_str());
     let marker = quote(MARKER);
     let (begin, end) = (quote(BLOCK_BEGIN), quote(BLOCK_END));
+    let host = host_script(&docker, &project);
     format!(
-        r##"N() {{ echo; echo "{NEXT} $1"; }}
-N user; id -un; hostname
-cd {folder} || exit 0
+        r##"{BEGINNING}cd {folder} || exit 0
 N config; {compose} config --format json 2>/dev/null
 N rendering; {compose} config --format json 2>/dev/null | sha256sum | cut -d' ' -f1
 N raw; {compose} config --no-interpolate --format json 2>/dev/null
@@ -133,7 +132,23 @@ sed -n 's/^[[:space:]]*COMPOSE_PATH_SEPARATOR=/separator /p' .env | tail -n 1
 [ -s .env ] && [ -n "$(tail -c 1 .env)" ] && echo open
 fi
 N composefile; [ -z "${{COMPOSE_FILE:-}}" ] || echo set
-N lock; for l in /run/lock/homelab-tui.{project} "$HOME/.local/state/homelab-tui/host/locks/"{project}; do if [ -r "$l/owner" ]; then cat "$l/owner"
+{host}{OTHERS_AT_WORK}N work; others_at_work {project}
+N end
+"##
+    )
+}
+
+/// The first lines of a look: how parts are told apart, and who looks.
+pub(super) const BEGINNING: &str = r#"N() { echo; echo "homelab-tui-next $1"; }
+N user; id -un; hostname
+"#;
+
+/// Looks at what of a host matters to any job: locks, logins, room, and what works there by itself.
+///
+/// The name of the lock is quoted already, as are the words of docker.
+pub(super) fn host_script(docker: &str, lock: &str) -> String {
+    format!(
+        r##"N lock; for l in /run/lock/homelab-tui.{lock} "$HOME/.local/state/homelab-tui/host/locks/"{lock}; do if [ -r "$l/owner" ]; then cat "$l/owner"
 read -r pid boot start <"$l/owner"
 [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && [ "$(sed 's/.*) //' /proc/$pid/stat 2>/dev/null | cut -d' ' -f20)" = "$start" ] && echo alive; break; fi; done
 N lockable; [ -d /run/lock ] && [ -w /run/lock ] && echo yes
@@ -158,8 +173,6 @@ N cron; for f in /etc/crontab /etc/cron.d/* /etc/cron.hourly/* /etc/cron.daily/*
 echo "cron $f"; grep -E 'docker|cd ' "$f" | head -c 20000
 done
 if crontab -l 2>/dev/null | grep -q docker; then echo "cron crontab of $(id -un)"; crontab -l | grep docker | cut -c1-2000; fi
-{OTHERS_AT_WORK}N work; others_at_work {project}
-N end
 "##
     )
 }
@@ -178,7 +191,6 @@ fn fill(
             .lines()
             .map(str::trim)
     };
-    dossier.user = clean_within(section("user").lines().next().unwrap_or_default(), 64);
     let json = |name: &str| serde_json::from_str::<Value>(section(name)).unwrap_or(Value::Null);
     let images = json("images");
     let image_of = |id: &str| {
@@ -230,6 +242,21 @@ fn fill(
     let hash = section("rendering");
     dossier.rendering = Some(hash.to_owned()).filter(|hash| hash.len() == 64 && !config.is_null());
     fill_folder(dossier, sections, recipe);
+    fill_host(dossier, sections);
+    dossier.at_work = Some(section("work"))
+        .filter(|words| !words.is_empty())
+        .map(|words| clean_within(words, 200));
+    dossier.undoers = dossier
+        .found
+        .iter()
+        .filter_map(|found| undo::acts_on(found, &recipe.working_dir, &recipe.config_files))
+        .collect();
+}
+
+/// Takes over what of the host matters to any job.
+pub(super) fn fill_host(dossier: &mut Dossier, sections: &BTreeMap<String, String>) {
+    let section = |name: &str| sections.get(name).map_or("", String::as_str).trim();
+    dossier.user = clean_within(section("user").lines().next().unwrap_or_default(), 64);
     dossier.lock = lock(section("lock"));
     dossier.lock_is_shared = section("lockable") == "yes";
     dossier.kills_processes = kills_processes(section("logind"), &dossier.user);
@@ -239,20 +266,13 @@ fn fill(
         _ => Some(systemd_run(&["--user"])),
     };
     // The engine's folder, and containerd's where that keeps the images; the fuller disk decides.
-    dossier.free_bytes = lines("free")
+    dossier.free_bytes = section("free")
+        .lines()
         .filter_map(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok())
         .min()
         .map(|kilobytes| kilobytes.saturating_mul(1024));
     dossier.looked_at = Some(Timestamp::now());
-    dossier.at_work = Some(section("work"))
-        .filter(|words| !words.is_empty())
-        .map(|words| clean_within(words, 200));
     dossier.found = found(sections);
-    dossier.undoers = dossier
-        .found
-        .iter()
-        .filter_map(|found| undo::acts_on(found, &recipe.working_dir, &recipe.config_files))
-        .collect();
 }
 
 /// Returns the words that start a job as a unit of its own; it finds docker's credentials by the login's home.

@@ -107,9 +107,18 @@ pub enum NotStarted {
     Unheard(String),
 }
 
+/// What a job is given beside its plan, by standard input alone: it is in no file and no command line.
+#[derive(Debug, Clone, Copy)]
+pub struct HandedOver<'a> {
+    /// Values of variables, for the job's environment.
+    pub values: &'a BTreeMap<String, Hidden>,
+    /// What a container of no project is made anew from, through a pipe.
+    pub body: Option<&'a Hidden>,
+}
+
 /// Puts a job on the host and starts it.
 ///
-/// Values of variables travel in the script's own bytes on standard input and into the job's environment, nowhere else.
+/// What is handed over travels in the script's own bytes on standard input, nowhere else.
 ///
 /// # Errors
 /// Says why it could not be started.
@@ -118,7 +127,7 @@ pub async fn start(
     place: &Place,
     plan: &TargetPlan,
     outlive: Option<&[String]>,
-    values: &BTreeMap<String, Hidden>,
+    handed_over: &HandedOver<'_>,
 ) -> Result<(), NotStarted> {
     let refused = |why: String| NotStarted::Refused(why);
     let json = serde_json::to_string(plan).map_err(|error| refused(error.to_string()))?;
@@ -128,12 +137,23 @@ pub async fn start(
     }
     let id = quote(&plan.job);
     let mut exports = String::new();
-    for (name, value) in values {
+    for (name, value) in handed_over.values {
         exports.push_str(&format!(
             "export {name}={}\n",
             script::quote(value.reveal())
         ));
     }
+    // The writer waits at the pipe until the job reads it; the shell writes by itself, so no command line has it.
+    let (pipe, give_up) = match handed_over.body {
+        Some(body) => (
+            format!(
+                "mkfifo \"$J/body\" || {{ echo \"cannot make a pipe in $J\" >&2; exit 1; }}\n( printf %s {} >\"$J/body\" ) </dev/null >/dev/null 2>&1 & writer=$!\n",
+                script::quote(body.reveal())
+            ),
+            "kill $writer 2>/dev/null; rm -f \"$J/body\"; ",
+        ),
+        None => (String::new(), ""),
+    };
     let launch = match outlive {
         Some(prefix) => format!("{} sh \"$J/run\" </dev/null >/dev/null 2>&1", join(prefix)),
         None => "if command -v setsid >/dev/null 2>&1; then s=setsid; else s=; fi\nif command -v nohup >/dev/null 2>&1; then n=nohup; else n=; fi\n$s $n sh \"$J/run\" </dev/null >/dev/null 2>&1 &".to_owned(),
@@ -150,9 +170,9 @@ cat >"$J/run" <<'{HEREDOC}'
 {run}
 {HEREDOC}
 chmod 700 "$J/run"; : >"$J/out"; : >"$J/err"
-{exports}{launch}
+{exports}{pipe}{launch}
 i=0; while [ ! -e "$J/pid" ] && [ ! -e "$J/rc" ] && [ $i -lt 50 ]; do sleep 0.1 2>/dev/null || sleep 1; i=$((i+1)); done
-[ -e "$J/pid" ] || [ -e "$J/rc" ] || {{ echo "the job did not start" >&2; exit 1; }}
+[ -e "$J/pid" ] || [ -e "$J/rc" ] || {{ {give_up}echo "the job did not start" >&2; exit 1; }}
 # Old jobs are cleared; the newest hundred stay.
 ls -1t "$S/jobs" | tail -n +101 | while read -r old; do [ -e "$S/jobs/$old/rc" ] && rm -rf "$S/jobs/$old"; done
 exit 0"#

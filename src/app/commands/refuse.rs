@@ -191,11 +191,8 @@ pub fn hindrance(model: &Model, key: &ServiceKey) -> Option<String> {
         return Some("the way to this host lets nothing be changed".to_owned());
     }
     match service.kind {
-        ProjectKind::Compose => {}
+        ProjectKind::Compose | ProjectKind::None => {}
         ProjectKind::Swarm => return Some("swarm services are only watched for now".to_owned()),
-        ProjectKind::None => {
-            return Some("a plain container has no compose files to recreate it from".to_owned());
-        }
     }
     let job = model
         .jobs

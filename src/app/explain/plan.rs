@@ -15,7 +15,9 @@ use crate::core::rollout::script as job;
 use super::{Explanation, Tone, ago};
 
 /// The numbers of the commands; a plan has fewer.
-const NUMBERS: [&str; 9] = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
+const NUMBERS: [&str; 12] = [
+    "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12",
+];
 
 /// Returns the page of a dialog.
 pub fn page(model: &Model, dialog: &Dialog) -> Explanation {
@@ -240,6 +242,9 @@ fn place(plan: &TargetPlan) -> String {
     } else {
         "nothing restarts".to_owned()
     };
+    if plan.plain.is_some() {
+        return format!("{} · {restarts}", plan.target.host);
+    }
     format!("{} on {} · {restarts}", plan.folder, plan.target.host)
 }
 

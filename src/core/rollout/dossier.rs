@@ -11,6 +11,7 @@ use crate::core::names::ContainerId;
 
 use super::guard::{Hidden, ImageDefaults, Shape};
 use super::pin::Folder;
+use super::plain::Look;
 use super::undo::{Found, Undoer};
 
 /// The facts for plans of one service.
@@ -51,6 +52,8 @@ pub struct Dossier {
     pub undoers: Vec<Undoer>,
     /// A compose command of somebody else that is at work in the folder now.
     pub at_work: Option<String>,
+    /// The container itself, where it is of no project.
+    pub plain: Option<Look>,
 }
 
 impl Dossier {

@@ -12,6 +12,7 @@ use crate::core::settings::RollbackSettings;
 
 mod blocked;
 mod held;
+mod plain;
 
 pub use held::held;
 
@@ -115,6 +116,7 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
         premise: premise(dossier),
         patience: patience(wish, known),
         pin: None,
+        plain: None,
         taken_over: Vec::new(),
         could_take: Vec::new(),
         warnings: Vec::new(),
@@ -129,6 +131,10 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
         plan.undone_by.push(format!(
             "whoever deploys it from elsewhere, such as CI: {told}; the next such deploy decides what runs then"
         ));
+    }
+    if let Some(look) = &dossier.plain {
+        plain::complete(wish, known, look, &mut plan);
+        return plan;
     }
     plan_pin(wish, known, reference.as_ref(), &mut plan);
     plan.argv = argv(&plan);

@@ -8,6 +8,7 @@ pub mod job;
 pub mod make;
 pub mod order;
 pub mod pin;
+pub mod plain;
 pub mod plan;
 pub mod script;
 pub mod undo;

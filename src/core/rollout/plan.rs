@@ -14,6 +14,9 @@ use super::pin::PinPlan;
 /// How much room a fetch takes: what is fetched, and about twice as much once it is unpacked.
 pub const UNPACKED: u64 = 3;
 
+/// What stands between a container's name and the job that has to do with it, while that is not done.
+pub const MARKED: &str = ".homelab-tui-";
+
 /// An image as a plan and a journal name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageState {
@@ -43,6 +46,21 @@ pub struct Patience {
     /// How long a container without health check must run without a restart.
     pub settle_seconds: u64,
     pub timeout_seconds: u64,
+}
+
+/// What replaces a container of no project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plain {
+    /// The container that is replaced.
+    pub container: ContainerId,
+    /// Its restart policy, as `docker update` takes it.
+    pub restart: String,
+    /// How long it may take to stop, where that was given to it.
+    pub stop_seconds: Option<u64>,
+    /// The API's version in which it was read and is made anew.
+    pub api: String,
+    /// The reference that the new container is made with.
+    pub reference: String,
 }
 
 /// The plan of one target.
@@ -83,6 +101,9 @@ pub struct TargetPlan {
     pub premise: Premise,
     pub patience: Patience,
     pub pin: Option<PinPlan>,
+    /// What is replaced, where the service is a container of no project.
+    #[serde(default)]
+    pub plain: Option<Plain>,
     /// Names of variables taken over from the running container; their values are in no plan.
     pub taken_over: Vec<String>,
     /// What a recreation would change beside the image: keys with how they differ, never their values.
@@ -133,6 +154,21 @@ impl TargetPlan {
     /// Returns what its fetch needs on the disk, with what is unpacked.
     pub fn needed_bytes(&self) -> Option<u64> {
         self.fetch_bytes.map(|bytes| bytes.saturating_mul(UNPACKED))
+    }
+
+    /// Tells whether the job is handed what it makes a container from.
+    pub fn hands_over(&self) -> bool {
+        self.plain.is_some() && self.recreates()
+    }
+
+    /// Returns the name under which a new container of no project is made.
+    pub fn new_name(&self) -> String {
+        format!("{}-new", self.former_name())
+    }
+
+    /// Returns the name of the former container while the new one is not proven.
+    pub fn former_name(&self) -> String {
+        format!("{}{MARKED}{}", self.target.service, self.job)
     }
 
     /// Tells whether both ends are the same image for this platform, however its index was published.
@@ -252,6 +288,7 @@ pub fn sample(action: Action) -> TargetPlan {
             timeout_seconds: 10,
         },
         pin: None,
+        plain: None,
         taken_over: Vec::new(),
         differences: Vec::new(),
         free_bytes: None,

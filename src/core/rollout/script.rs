@@ -6,7 +6,7 @@
 
 use super::Action;
 use super::pin::{BLOCK_BEGIN, BLOCK_END, Block, FileChange, How, NO_FILE, NO_LINE_END};
-use super::plan::TargetPlan;
+use super::plan::{Plain, TargetPlan};
 
 /// Makes the whole script of a plan.
 pub fn script(plan: &TargetPlan) -> String {
@@ -14,12 +14,22 @@ pub fn script(plan: &TargetPlan) -> String {
     head(plan, &mut text);
     text.push_str(LIBRARY);
     text.push_str(OTHERS_AT_WORK);
-    text.push_str("\nwork() {\nbegin\n");
+    if plan.plain.is_some() {
+        text.push_str(FACTS_OF);
+        text.push_str(PLAIN);
+    }
+    text.push_str("\nwork() {\n");
+    if plan.hands_over() {
+        text.push_str("take_body\n");
+    }
+    text.push_str("begin\n");
     match plan.action {
         Action::Pull => text.push_str(PULL),
         Action::Recreate => text.push_str(RECREATE),
         Action::Update => text.push_str(UPDATE),
-        Action::Rollback => text.push_str(if plan.pin.is_some() {
+        Action::Rollback => text.push_str(if plan.plain.is_some() {
+            ROLLBACK_PLAIN
+        } else if plan.pin.is_some() {
             ROLLBACK_PINNED
         } else {
             ROLLBACK_BY_TAG
@@ -96,6 +106,9 @@ fn head(plan: &TargetPlan, text: &mut String) {
             .filter(|_| plan.taken_over.is_empty())
             .unwrap_or_default(),
     );
+    if let Some(plain) = &plan.plain {
+        plain_settings(plan, plain, text);
+    }
     text.push_str(&format!(
         "docker_() {{ {} \"$@\"; }}\n",
         command_line(&plan.docker)
@@ -116,6 +129,20 @@ fn head(plan: &TargetPlan, text: &mut String) {
     }
     text.push_str("}\n");
     pin_functions(plan, text);
+}
+
+fn plain_settings(plan: &TargetPlan, plain: &Plain, text: &mut String) {
+    let stop = plain.stop_seconds.map(|seconds| seconds.to_string());
+    for (name, value) in [
+        ("CONTAINER", plain.container.as_str()),
+        ("POLICY", &plain.restart),
+        ("API", &plain.api),
+        ("STOP_SECONDS", stop.as_deref().unwrap_or_default()),
+        ("NEW_NAME", &plan.new_name()),
+        ("FORMER_NAME", &plan.former_name()),
+    ] {
+        text.push_str(&format!("{name}={}\n", quote(value)));
+    }
 }
 
 fn id_of(id: Option<&crate::core::digest::ImageId>) -> &str {
@@ -214,6 +241,12 @@ const LIBRARY: &str = include_str!("script/library.sh");
 /// Where processes of others do not show their folder, their words have to name it.
 pub const OTHERS_AT_WORK: &str = include_str!("script/others_at_work.sh");
 
+/// A shell function that prints what a container is made of; it wants `docker_`.
+pub const FACTS_OF: &str = include_str!("script/facts_of.sh");
+
+/// What is other for a container of no project.
+const PLAIN: &str = include_str!("script/plain.sh");
+
 const PULL: &str = r#"keep
 pull_service
 expect_tag
@@ -266,6 +299,19 @@ recreate
 prove "$TO_ID" || put_back "$WHY"
 tidy
 finish succeeded "rolled back, proven by digest and health; not pinned: the next pull undoes it"
+"#;
+
+const ROLLBACK_PLAIN: &str = r#"keep
+if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
+hold
+case $SERVICE_TAG in
+  *@*|sha256:*) : ;;
+  *) docker_ tag "$TO_ID" "$SERVICE_TAG" || finish halted "the image could not be given the tag $SERVICE_TAG: $(last_words)" ;;
+esac
+recreate
+prove "$TO_ID" || put_back "$WHY"
+tidy
+finish succeeded "rolled back, proven by digest and health; not pinned: the next pull and recreation undo it"
 "#;
 
 const PIN_ONLY: &str = r#"keep
@@ -343,6 +389,15 @@ mod tests {
             plan.reason = Some("'; rm -rf / #".to_owned());
             let (good, words) = sh(&["-n"], &script(&plan));
             assert!(good, "{action:?}: {words}");
+            plan.plain = Some(Plain {
+                container: "it's $(id)".into(),
+                restart: "on-failure:3".to_owned(),
+                stop_seconds: Some(7),
+                api: "1.41".to_owned(),
+                reference: "`id`".to_owned(),
+            });
+            let (good, words) = sh(&["-n"], &script(&plan));
+            assert!(good, "{action:?} of a plain container: {words}");
         }
     }
 
@@ -410,6 +465,24 @@ mod tests {
             assert!(words.contains(line), "{words}");
             assert_eq!(std::fs::read(&env).ok().as_deref(), before, "{before:?}");
         }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_plain_container_is_made_from_arrives_whole_or_not_at_all() {
+        let folder = std::env::temp_dir().join(format!("homelab-tui-body-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let case = |said: &str| {
+            let program = format!(
+                "J={}\nfinish() {{ echo \"refused: $2\"; exit; }}\n{PLAIN}\nrm -f \"$J/body\"; mkfifo \"$J/body\"; ( printf %s {} >\"$J/body\" ) &\ntake_body\nprintf '<%s>' \"$BODY\"; [ -e \"$J/body\" ] || echo gone",
+                folder.display(),
+                quote(said)
+            );
+            sh(&["-s"], &program).1
+        };
+        assert_eq!(case("7\na b\nc d"), "<a b\nc d>gone\n");
+        assert!(case("9\na b\nc d").starts_with("refused"));
+        assert!(case("").starts_with("refused"));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -41,22 +41,8 @@ pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan)
             "the host's docker compose is {version}; 2.20 or later is needed"
         ));
     }
-    if let Some(lock) = dossier.lock.as_ref().filter(|lock| lock.alive) {
-        return Some(format!(
-            "{} has been at work on it since {} (job {})",
-            lock.who, lock.since, lock.job
-        ));
-    }
-    if let Some(other) = &dossier.at_work {
-        return Some(format!("somebody else is at work on this project: {other}"));
-    }
-    if dossier.kills_processes && dossier.outlive.is_none() {
-        return Some(
-            "this host ends a login's processes at its end (KillUserProcesses) and offers no way around: enable lingering with `loginctl enable-linger`".to_owned(),
-        );
-    }
-    if dossier.containers.is_empty() {
-        return Some("it has no container".to_owned());
+    if let Some(why) = by_the_host(known) {
+        return Some(why);
     }
     let Some(rendered) = &dossier.rendered else {
         return Some("the files no longer have this service".to_owned());
@@ -88,6 +74,29 @@ pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan)
     }
     if plan.recreates() {
         return guarded(wish, known, plan);
+    }
+    None
+}
+
+/// Says what on the host stands in the way: somebody at work, or no way to outlive the login.
+pub(super) fn by_the_host(known: &Known<'_>) -> Option<String> {
+    let dossier = known.dossier;
+    if let Some(lock) = dossier.lock.as_ref().filter(|lock| lock.alive) {
+        return Some(format!(
+            "{} has been at work on it since {} (job {})",
+            lock.who, lock.since, lock.job
+        ));
+    }
+    if let Some(other) = &dossier.at_work {
+        return Some(format!("somebody else is at work on this project: {other}"));
+    }
+    if dossier.kills_processes && dossier.outlive.is_none() {
+        return Some(
+            "this host ends a login's processes at its end (KillUserProcesses) and offers no way around: enable lingering with `loginctl enable-linger`".to_owned(),
+        );
+    }
+    if dossier.containers.is_empty() {
+        return Some("it has no container".to_owned());
     }
     None
 }
@@ -232,7 +241,7 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
 }
 
 /// Tells whether there is room for what is fetched and unpacked; layers unpack to about twice their size and more.
-fn too_full(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
+pub(super) fn too_full(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
     let (free, fetch) = (known.dossier.free_bytes?, plan.fetch_bytes?);
     let wanted = fetch.saturating_mul(UNPACKED);
     (fetch > 0 && free < wanted).then(|| {

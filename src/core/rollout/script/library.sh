@@ -139,6 +139,9 @@ members() { docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=
 # Whether one of them runs, or has done its work.
 lives() { [ -n "$ONE_SHOT" ] || for id in $(members "$SERVICE"); do docker_ inspect -f '{{.State.Running}}' "$id"; done | grep -q true; }
 
+rendering() { compose config --format json 2>/dev/null | sha256sum | cut -d' ' -f1; }
+OTHER_RENDERING="the project's files render to something else than when the plan was made"
+
 begin() {
   trap ended TERM INT
   trap '' HUP
@@ -150,7 +153,7 @@ begin() {
   if other=$(others_at_work "$PROJECT"); then finish refused "somebody else is at work on this project: $other"; fi
   engine_is_there || finish refused "the engine does not answer: $(last_words)"
   premise_files
-  [ -z "$RENDERING" ] || [ "$(compose config --format json 2>/dev/null | sha256sum | cut -d' ' -f1)" = "$RENDERING" ] || finish refused "the project's files render to something else than when the plan was made"
+  [ -z "$RENDERING" ] || [ "$(rendering)" = "$RENDERING" ] || finish refused "$OTHER_RENDERING"
   expected=$(premise_containers | sort)
   found=$(for id in $(members "$SERVICE"); do printf '%s %s\n' "$id" "$(docker_ inspect -f '{{.Image}}' "$id")"; done | sort)
   [ "$expected" = "$found" ] || finish refused "the containers of $SERVICE changed since the plan was made"
@@ -405,7 +408,8 @@ recreate() {
 }
 
 # Drops the service's oldest ways back beyond the number that is kept; the engine itself refuses one in use.
-tidy() {
+tidy() { drop_old_keeps; }
+drop_old_keeps() {
   [ -n "$KEEP_TAG" ] && [ -f "$STATE/keeps" ] || return 0
   OWN="$PROJECT/$SERVICE"; export OWN
   awk '$3 == ENVIRON["OWN"] { at[$2] = $1 } END { for (tag in at) print at[tag], tag }' "$STATE/keeps" | sort | awk '{ print $2 }' >"$J/keeps"
