@@ -40,7 +40,9 @@ pub(super) fn make(look: &Look, reference: &str) -> Result<Made, String> {
         body.remove("MacAddress");
     }
     if let Some((name, mut endpoint)) = networks.next() {
-        if let (Some(mac), true) = (mac, look.api >= ALL_NETWORKS)
+        // The address is the one on the network of its mode, which it may have left since.
+        let stayed = host.get("NetworkMode") == look.host().get("NetworkMode");
+        if let Some(mac) = mac.filter(|_| stayed && look.api >= ALL_NETWORKS)
             && !says_nothing(Some(&mac))
         {
             endpoint.insert("MacAddress".to_owned(), mac);
