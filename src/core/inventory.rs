@@ -174,7 +174,8 @@ fn service(name: ServiceName, members: &[usize], containers: &[ContainerFacts]) 
         rest = std::mem::take(&mut left_overs);
     }
     // In the middle of a job, or after one that died, the former container stands for the name.
-    if rest.is_empty() {
+    let of_a_job = |index: &usize| own_name(&containers[*index]).is_some();
+    if rest.is_empty() && left_overs.iter().all(of_a_job) {
         let stands = |index: &usize| {
             let container = &containers[*index];
             let runs = container.state == ContainerState::Running;
@@ -354,6 +355,25 @@ mod tests {
         let projects = sort(&[left]);
         assert_eq!(projects[0].services[0].containers, [0]);
         assert_eq!(projects[0].services[0].left_overs, 0);
+    }
+
+    #[test]
+    fn what_a_job_holds_back_belongs_to_the_name_it_had() {
+        let mut new = with("web.homelab-tui-7-new", &[]);
+        new.state = ContainerState::Created;
+        let list = [with("web.homelab-tui-7", &[]), with("web", &[]), new];
+        let services = &sort(&list)[0].services;
+        assert_eq!(services.len(), 1);
+        assert_eq!(
+            (&services[0].containers, services[0].left_overs),
+            (&vec![1], 2)
+        );
+        // While neither has the name the one that runs stands for it.
+        let services = &sort(&[list[2].clone(), list[0].clone()])[0].services;
+        assert_eq!(
+            (services[0].name.as_str(), &services[0].containers),
+            ("web", &vec![1])
+        );
     }
 
     #[test]

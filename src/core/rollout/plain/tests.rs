@@ -204,7 +204,7 @@ fn networks_that_were_left_are_not_joined_again() {
     let body = made(&look).remove(0).body;
     assert_eq!(
         body["NetworkingConfig"]["EndpointsConfig"],
-        json!({"bridge": {}})
+        json!({"bridge": {"MacAddress": "02:42:aa:bb:cc:dd"}})
     );
 }
 
