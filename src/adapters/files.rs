@@ -1,13 +1,14 @@
 //! A project's compose files as the host's own `docker compose` renders them.
 //!
-//! One script does it all in one round trip. Of the rendering only images, builds and hashes are kept; values of
+//! One script does it all in one round trip, after the compose itself was asked for once. Of the rendering only images, builds and hashes are kept; values of
 //! variables stay on the host's pipe and in memory until the answer is read, and go nowhere.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use tokio::sync::Mutex;
 
 use crate::core::files::{FilesState, Recipe, Rendered, RenderedService};
 use crate::core::history::Event;
@@ -31,10 +32,69 @@ const NO_FILE: i32 = 71;
 const NO_COMPOSE: i32 = 72;
 const NOT_RENDERED: i32 = 73;
 
+/// For how long a host's compose is taken to be the one that it was.
+const SAME_COMPOSE: Duration = Duration::from_secs(30 * 60);
+
+/// Which compose a host has, asked once for all of its projects: on a small machine each start of it costs.
+#[derive(Debug, Default)]
+pub struct Compose(Mutex<Option<(Instant, String)>>);
+
+impl Compose {
+    /// Returns the version, or why there is none.
+    async fn version(&self, place: &Place, docker: &[String]) -> Result<String, FilesState> {
+        let mut kept = self.0.lock().await;
+        if let Some((at, version)) = kept.as_ref()
+            && at.elapsed() < SAME_COMPOSE
+        {
+            return Ok(version.clone());
+        }
+        *kept = None;
+        let script = format!(
+            "{} compose version --short || exit {NO_COMPOSE}",
+            join(docker)
+        );
+        match place.run(&script, LIMITS).await {
+            Ok(outcome) => {
+                let version = version(&outcome)?;
+                *kept = Some((Instant::now(), version.clone()));
+                Ok(version)
+            }
+            Err(error) => Err(FilesState::Unknown(error.to_string())),
+        }
+    }
+
+    /// Has the version asked anew.
+    async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+/// Reads what `compose version` said.
+fn version(outcome: &Outcome) -> Result<String, FilesState> {
+    let reason = last_words(&outcome.stderr);
+    match outcome.code {
+        0 => {}
+        NO_COMPOSE => return Err(FilesState::NoCompose(no_compose(&reason))),
+        code => {
+            return Err(FilesState::Unknown(format!(
+                "the shell ended with {code}: {reason}"
+            )));
+        }
+    }
+    let stdout = String::from_utf8_lossy(&outcome.stdout);
+    match stdout.trim().trim_start_matches('v') {
+        "" => Err(FilesState::Unknown(
+            "the host's compose does not tell its version".to_owned(),
+        )),
+        version => Ok(clean_within(version, 60)),
+    }
+}
+
 /// Renders a project's files where they lie.
 pub async fn render(
     place: &Place,
     docker: &[String],
+    compose: &Compose,
     recipe: &Recipe,
     project: &ProjectName,
 ) -> FilesState {
@@ -46,9 +106,19 @@ pub async fn render(
     if recipe.config_files.is_empty() || recipe.working_dir.is_empty() {
         return FilesState::Unreadable("the containers' labels name no compose file".to_owned());
     }
+    let version = match compose.version(place, docker).await {
+        Ok(version) => version,
+        Err(state) => return state,
+    };
     let script = script(docker, recipe, project);
     match place.run(&script, LIMITS).await {
-        Ok(outcome) => read(&outcome, project, Timestamp::now()),
+        Ok(outcome) => {
+            if outcome.code == NOT_RENDERED {
+                // Perhaps because compose went away meanwhile.
+                compose.forget().await;
+            }
+            read(&outcome, version, project, Timestamp::now())
+        }
         Err(ScriptError::Large(_)) => {
             FilesState::Unreadable("the rendered files are larger than 8 MB".to_owned())
         }
@@ -88,9 +158,7 @@ case ${{f##*/}} in {OVERRIDE_FILE}|{PIN_FILE}) test -e "$f" || continue ;; esac
 test -r "$f" || {{ echo "$f"; exit {NO_FILE}; }}
 set -- "$@" -f "$f"
 done
-{docker} compose version --short || exit {NO_COMPOSE}
 j=$({docker} compose {common} "$@" config --format json) || exit {NOT_RENDERED}
-echo {NEXT}
 printf '%s\n' "$j"
 echo {NEXT}
 for s in $(printf '%s' "$j" | grep -o '"service:[A-Za-z0-9._-]*"' | sort -u | tr -d '"' | cut -d: -f2); do
@@ -110,7 +178,12 @@ exit 0"#
 }
 
 /// Reads what the script wrote.
-fn read(outcome: &Outcome, project: &ProjectName, at: Timestamp) -> FilesState {
+fn read(
+    outcome: &Outcome,
+    compose_version: String,
+    project: &ProjectName,
+    at: Timestamp,
+) -> FilesState {
     let stdout = String::from_utf8_lossy(&outcome.stdout);
     let reason = last_words(&outcome.stderr);
     match outcome.code {
@@ -124,14 +197,12 @@ fn read(outcome: &Outcome, project: &ProjectName, at: Timestamp) -> FilesState {
             let file = clean_within(stdout.trim(), 200);
             return FilesState::Unreadable(format!("{file} is not there or cannot be read"));
         }
-        NO_COMPOSE => return FilesState::NoCompose(no_compose(&reason)),
         NOT_RENDERED => return FilesState::Unreadable(reason),
         code => return FilesState::Unknown(format!("the shell ended with {code}: {reason}")),
     }
     let next = format!("{NEXT}\n");
-    let mut parts = stdout.splitn(6, next.as_str());
-    let (version, json, hashes) = (parts.next(), parts.next(), parts.next());
-    let (Some(version), Some(json), Some(hashes)) = (version, json, hashes) else {
+    let mut parts = stdout.splitn(5, next.as_str());
+    let (Some(json), Some(hashes)) = (parts.next(), parts.next()) else {
         return FilesState::Unknown("the host's compose gave no whole answer".to_owned());
     };
     let config: Config = match serde_json::from_str(json) {
@@ -164,7 +235,7 @@ fn read(outcome: &Outcome, project: &ProjectName, at: Timestamp) -> FilesState {
     let services = config.services.unwrap_or_default();
     FilesState::Rendered(Rendered {
         at,
-        compose_version: clean_within(version.trim().trim_start_matches('v'), 60),
+        compose_version,
         services: services
             .into_iter()
             .map(|(name, service)| {
@@ -210,6 +281,7 @@ fn last_words(stderr: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
 
@@ -234,9 +306,10 @@ mod tests {
         let state = read(
             &outcome(
                 0,
-                "2.40.3-3\nhomelab-tui-next\n{\"name\":\"blog\",\"services\":{\"web\":{\"image\":\"me/web:1\",\"environment\":{\"PASSWORD\":\"s3cret\"},\"build\":{\"context\":\".\"}},\"db\":{\"image\":\"pg\"}}}\nhomelab-tui-next\ndb 11aa\nweb 22bb\n",
+                "{\"name\":\"blog\",\"services\":{\"web\":{\"image\":\"me/web:1\",\"environment\":{\"PASSWORD\":\"s3cret\"},\"build\":{\"context\":\".\"}},\"db\":{\"image\":\"pg\"}}}\nhomelab-tui-next\ndb 11aa\nweb 22bb\n",
                 "time=\"x\" level=warning msg=\"The \\\"A\\\" variable is not set.\"",
             ),
+            "2.40.3-3".to_owned(),
             &"blog".into(),
             Timestamp::UNIX_EPOCH,
         );
@@ -254,6 +327,7 @@ mod tests {
     fn each_way_to_fail_says_why() {
         let unreadable = |code, stdout: &str, stderr: &str| match read(
             &outcome(code, stdout, stderr),
+            "2.26.1".to_owned(),
             &"blog".into(),
             Timestamp::UNIX_EPOCH,
         ) {
@@ -265,7 +339,7 @@ mod tests {
         assert_eq!(
             unreadable(
                 73,
-                "2.26.1\n",
+                "",
                 "warning\nvalidating /tmp/bad.yaml: services.a Additional property foo is not allowed\n"
             ),
             "validating /tmp/bad.yaml: services.a Additional property foo is not allowed"
@@ -274,6 +348,7 @@ mod tests {
             matches!(
                 read(
                     &outcome(code, "", stderr),
+                    "2.26.1".to_owned(),
                     &"blog".into(),
                     Timestamp::UNIX_EPOCH
                 ),
@@ -282,9 +357,14 @@ mod tests {
         };
         let missing = outcome(72, "", "docker: 'compose' is not a docker command.");
         assert!(matches!(
-            read(&missing, &"blog".into(), Timestamp::UNIX_EPOCH),
-            FilesState::NoCompose(why) if why.contains("install the compose plugin")
+            version(&missing),
+            Err(FilesState::NoCompose(why)) if why.contains("install the compose plugin")
         ));
+        assert!(matches!(
+            version(&outcome(0, " \n", "")),
+            Err(FilesState::Unknown(_))
+        ));
+        assert_eq!(version(&outcome(0, "v2.26.1\n", "")).unwrap(), "2.26.1");
         assert!(unknown(0, ""));
         assert!(unknown(9, ""));
     }
@@ -295,6 +375,7 @@ mod tests {
             let state = render(
                 &Place::Here,
                 &["docker".to_owned()],
+                &Compose::default(),
                 &recipe(files),
                 &"blog".into(),
             )

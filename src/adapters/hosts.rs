@@ -103,6 +103,7 @@ impl Hosts {
             way,
             could_change: observer.could_change().await,
             observer,
+            compose: Arc::default(),
         })
     }
 
@@ -166,6 +167,7 @@ pub struct HostSession {
     way: Way,
     observer: Observer,
     could_change: bool,
+    compose: Arc<files::Compose>,
 }
 
 impl HostSession {
@@ -258,7 +260,7 @@ impl HostSession {
             Some(place) => {
                 let docker =
                     engine::docker_argv(&self.spec.docker_command, self.spec.socket.as_deref());
-                files::render(place, &docker, recipe, project).await
+                files::render(place, &docker, &self.compose, recipe, project).await
             }
             None if matches!(self.spec.address, Address::Tcp { .. }) => {
                 FilesState::Unknown("files cannot be read over tcp".to_owned())
