@@ -7,12 +7,12 @@ use super::acting::{Console, behind, running};
 use crate::support::{Lab, unique};
 
 /// A terminal of tmux's own server, gone with the value.
-struct Terminal {
+pub(super) struct Terminal {
     server: String,
 }
 
 impl Terminal {
-    fn open(console: &Console<'_>) -> Self {
+    pub(super) fn open(console: &Console<'_>) -> Self {
         let server = unique("screen");
         let home = console.home.as_ref().unwrap();
         let program = console.lab.console_with(&console.config, &[]);
@@ -28,7 +28,7 @@ impl Terminal {
                 .get_args()
                 .map(|own| own.to_str().unwrap().to_owned()),
         );
-        let line = format!("env {}", words.join(" "));
+        let line = format!("exec env {}", words.join(" "));
         let terminal = Self { server };
         terminal.tmux(&["new-session", "-d", "-x", "120", "-y", "40", &line]);
         terminal
@@ -43,24 +43,56 @@ impl Terminal {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn press(&self, key: &str) {
+    pub(super) fn press(&self, key: &str) {
         self.tmux(&["send-keys", key]);
     }
 
-    fn types(&self, text: &str) {
+    pub(super) fn types(&self, text: &str) {
         self.tmux(&["send-keys", "-l", text]);
     }
 
-    fn screen(&self) -> String {
+    pub(super) fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
     }
 
-    fn waits_for(&self, what: &str) {
+    pub(super) fn waits_for(&self, what: &str) {
         let until = Instant::now() + Duration::from_secs(40);
         while !self.screen().contains(what) {
             assert!(Instant::now() < until, "no {what:?} on\n{}", self.screen());
             std::thread::sleep(Duration::from_millis(30));
         }
+    }
+
+    /// Filters for a project and goes to its row that begins so, once the host's rows are there.
+    pub(super) fn goes_to(&self, project: &str, row: &str) {
+        self.waits_for("up");
+        self.types("/");
+        self.types(project);
+        self.press("Enter");
+        let until = Instant::now() + Duration::from_secs(30);
+        while !self.screen().contains(row) {
+            assert!(Instant::now() < until, "{}", self.screen());
+            self.press("G");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        self.waits_for("files");
+    }
+
+    /// Waits until a row says so.
+    pub(super) fn row_says(&self, row: &str, what: &str) {
+        let until = Instant::now() + Duration::from_secs(40);
+        let says = |line: &str| line.contains(row) && line.contains(what);
+        while !self.screen().lines().any(says) {
+            assert!(Instant::now() < until, "no {what:?} on\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// Kills the console as nothing can be caught.
+    pub(super) fn killed(&self) {
+        let pid = self.tmux(&["list-panes", "-F", "#{pane_pid}"]);
+        let done = Command::new("kill").args(["-9", pid.trim()]).status();
+        assert!(done.unwrap().success());
     }
 }
 
@@ -85,18 +117,7 @@ fn from_b_to_the_former_image() {
     assert_ne!(running(&case.project, "web"), first);
 
     let terminal = Terminal::open(&console);
-    terminal.waits_for("up");
-    terminal.types("/");
-    terminal.types(&case.project.name);
-    terminal.press("Enter");
-    // Rows arrive with their hosts: the last one is the service once it is there.
-    let until = Instant::now() + Duration::from_secs(30);
-    while !terminal.screen().contains(">     web") {
-        assert!(Instant::now() < until, "{}", terminal.screen());
-        terminal.press("G");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    terminal.waits_for("files");
+    terminal.goes_to(&case.project.name, ">     web");
     let began = Instant::now();
     terminal.press("b");
     terminal.waits_for("y rollback");

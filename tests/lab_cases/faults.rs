@@ -49,6 +49,21 @@ pub(super) fn settled(project: &Project) {
     }
 }
 
+/// Tells whether a job of the project was begun, after a moment in which one could still be.
+pub(super) fn job_begun(project: &Project) -> bool {
+    let until = Instant::now() + Duration::from_secs(3);
+    loop {
+        let jobs = on_host(&project.host, &format!("jobs_of {}", project.name));
+        if !jobs.is_empty() {
+            return true;
+        }
+        if Instant::now() > until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Waits until a job of the project wrote a line with one of the words into its `out` or `err`.
 fn wait_for_line(project: &Project, words: &[&str]) {
     // Read from this side, as there may be only a moment.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::acting::{Behind, Console, HOSTS, behind, running};
+use super::at_the_screen::Terminal;
 use super::faults::{After, after};
 use crate::support::Lab;
 
@@ -161,6 +162,50 @@ fn the_program_is_killed() {
             &["succeeded"]
         };
         assert!(wanted.contains(&next.outcome()), "{after:?} {}", next.text);
+    }
+}
+
+#[test]
+fn the_console_is_killed_and_the_next_one_tells_of_the_job() {
+    let Some(lab) = Lab::here() else { return };
+    if Command::new("tmux").arg("-V").output().is_err() {
+        eprintln!("left out: there is no tmux here");
+        return;
+    }
+    let mut moments = Moments::new();
+    eprintln!("console killed: seed {}", moments.seed);
+    for number in 0..moments.count {
+        let console = Console::at_home(&lab);
+        let case = behind(&lab, HOSTS[number % HOSTS.len()]);
+        let first = running(&case.project, "web");
+        let moment = moments.next();
+        let terminal = Terminal::open(&console);
+        terminal.goes_to(&case.project.name, ">     web");
+        terminal.row_says(">     web", "behind");
+        terminal.press("u");
+        terminal.waits_for("y update");
+        terminal.press("y");
+        std::thread::sleep(moment);
+        let screen = terminal.screen();
+        terminal.killed();
+        drop(terminal);
+        let told_already = screen.contains("web: succeeded");
+        let stage = screen
+            .lines()
+            .find(|line| line.contains(&case.target))
+            .map_or("nothing heard yet", str::trim)
+            .to_owned();
+        let next = Terminal::open(&console);
+        let began = super::faults::job_begun(&case.project);
+        if began && !told_already {
+            // It goes on, or it ended while nobody watched; either way it is told.
+            next.waits_for(&format!("update {}", case.target));
+        }
+        let after = told("console killed", &case, &first, moment, &stage);
+        if after.outcome.is_some() && !told_already {
+            next.waits_for("web: succeeded");
+        }
+        assert_eq!(after.outcome.is_some(), began, "{after:?}");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::acting::{Console, push};
+use super::acting::{Console, push, running};
+use super::at_the_screen::Terminal;
 use crate::support::{Lab, unique};
 
 #[test]
@@ -14,12 +15,13 @@ fn who_provides_a_shared_network_comes_first_whatever_the_names_are() {
     push(&lab, &registry, &repo, "latest", "2026-01-01T00:00:00Z");
     let reference = registry.reference(&repo, "latest");
     let host = lab.host("new");
+    // Its name says nothing of the project that makes it.
+    let network = unique("edge");
     let provider = host.project(
         &unique("z-proxy"),
-        &format!("services:\n  proxy:\n    image: {reference}\n    networks: [web]\nnetworks: {{web: {{}}}}\n"),
+        &format!("services:\n  proxy:\n    image: {reference}\n    networks: [web]\nnetworks: {{web: {{name: {network}}}}}\n"),
     );
     provider.compose(&["up", "-d"]);
-    let network = format!("{}_web", provider.name);
     let user = host.project(
         &unique("a-blog"),
         &format!("services:\n  api:\n    image: {reference}\n    networks: [web]\n    depends_on: [db]\n  db:\n    image: {reference}\n    networks: [web]\nnetworks: {{web: {{external: true, name: {network}}}}}\n"),
@@ -70,4 +72,71 @@ fn who_provides_a_shared_network_comes_first_whatever_the_names_are() {
     assert!(done.iter().all(|own| own["job"] != Value::Null));
     // The network goes with its users first.
     user.compose(&["down", "-t", "0"]);
+}
+
+#[test]
+fn two_marked_services_are_updated_from_one_dialog_one_after_the_other() {
+    let Some(lab) = Lab::here() else { return };
+    if std::process::Command::new("tmux")
+        .arg("-V")
+        .output()
+        .is_err()
+    {
+        eprintln!("left out: there is no tmux here");
+        return;
+    }
+    let console = Console::at_home(&lab);
+    let registry = lab.registry("plain");
+    let repo = unique("marked");
+    push(&lab, &registry, &repo, "latest", "2026-01-01T00:00:00Z");
+    let reference = registry.reference(&repo, "latest");
+    let project = lab.host("new").project(
+        &unique("marked"),
+        &format!("services:\n  api:\n    image: {reference}\n    depends_on: [web]\n  idle:\n    image: {reference}\n  web:\n    image: {reference}\n"),
+    );
+    project.compose(&["up", "-d"]);
+    let first = running(&project, "web");
+    push(&lab, &registry, &repo, "latest", "2026-02-01T00:00:00Z");
+
+    let terminal = Terminal::open(&console);
+    terminal.goes_to(&project.name, ">     web");
+    terminal.row_says(">     web", "behind");
+    let began = std::time::Instant::now();
+    for key in ["Space", "k", "k", "Space", "u"] {
+        terminal.press(key);
+    }
+    terminal.waits_for("y update all 2");
+    let plan = terminal.screen();
+    for words in [
+        "2 marked",
+        "services after those they depend on",
+        "free there",
+    ] {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
+    let place = |name: &str| plan.find(&format!("{}/{name}", project.name));
+    assert!(place("web") < place("api"), "{plan}");
+    let shown = began.elapsed();
+    terminal.press("y");
+    terminal.waits_for("queued");
+    terminal.waits_for("api: succeeded");
+    eprintln!(
+        "two marked services: 6 keys; plan after {:.1} s, both proven after {:.1} s (settle time 1 s each)",
+        shown.as_secs_f64(),
+        began.elapsed().as_secs_f64()
+    );
+    let second = running(&project, "web");
+    assert_ne!(second, first);
+    assert_eq!(running(&project, "api"), second);
+    assert_eq!(running(&project, "idle"), first, "it was not marked");
+    let history = console.run(&["history", &format!("new/{}", project.name), "--json"]);
+    let document: Value = serde_json::from_str(&history.text).unwrap();
+    let events = document["events"].as_array().unwrap().iter();
+    let mut ended: Vec<&str> = events
+        .filter(|event| event["outcome"] == "succeeded")
+        .map(|event| event["target"].as_str().unwrap())
+        .collect();
+    ended.sort_unstable();
+    let wanted = ["api", "web"].map(|name| format!("new/{}/{name}", project.name));
+    assert_eq!(ended, wanted, "{}", history.text);
 }

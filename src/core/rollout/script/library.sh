@@ -26,9 +26,10 @@ finish() {
   trap '' TERM INT
   # On a disk that is full by now this is the room for the job's last words.
   rm -f "$J/reserve"
-  mark end "$1" "$(now)" "$2"
   journal "\"$1\"" "$2"
+  # Whoever hears of the end may begin the next job at once.
   unlock
+  mark end "$1" "$(now)" "$2"
   printf '%s\n' "$1" >"$J/rc.tmp" && mv "$J/rc.tmp" "$J/rc"
   exit 0
 }
