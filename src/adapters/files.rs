@@ -271,7 +271,7 @@ fn no_compose(reason: &str) -> String {
             "docker compose may not be run on the host: {reason}; let this login run it without a password"
         );
     }
-    "there is no docker compose v2 on the host; install the compose plugin".to_owned()
+    format!("there is no docker compose v2 on the host ({reason}); install the compose plugin")
 }
 
 /// Returns the last line, which is where compose says why it failed.
@@ -359,6 +359,7 @@ mod tests {
         assert!(matches!(
             version(&missing),
             Err(FilesState::NoCompose(why)) if why.contains("install the compose plugin")
+                && why.contains("'compose' is not a docker command")
         ));
         assert!(matches!(
             version(&outcome(0, " \n", "")),

@@ -317,11 +317,12 @@ impl Judge<'_> {
             project: project.clone(),
             recipe: compose.recipe.clone(),
         };
-        let state = self.model.files.get(&key)?.state.as_ref()?;
-        Some(match state {
+        let files = self.model.files.get(&key)?;
+        Some(match files.state.as_ref()? {
             FilesState::Rendered(rendered) => Files::Rendered {
                 version: &rendered.compose_version,
                 service: rendered.services.get(service.name.as_str()),
+                failed: files.failed.as_deref().map(|why| (rendered.at, why)),
             },
             FilesState::Unreadable(why) => Files::Unreadable(why),
             FilesState::NoCompose(why) | FilesState::Unknown(why) => Files::Unknown(why),

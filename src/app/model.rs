@@ -89,6 +89,8 @@ pub struct FilesKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesModel {
     pub state: Option<FilesState>,
+    /// Why they could not be looked at the last time, where what was seen before is kept.
+    pub failed: Option<String>,
     pub in_flight: bool,
     pub due: Duration,
 }

@@ -179,6 +179,9 @@ impl Actor {
             changed_by_others: None,
         };
         let mut plan = make::target(&wish, &known);
+        if let Asked::HeldInstead(_, why) = &asked {
+            plan.warnings.push(why.clone());
+        }
         if let Some(why) = trouble {
             plan.blocked = Some(why);
         }
@@ -416,6 +419,8 @@ fn follows(running: &str, service: &ServiceName, dossier: &Dossier) -> String {
 enum Asked {
     Tag(Option<Box<RemoteImage>>),
     Held(Box<ImageFacts>),
+    /// The host's own image, as the registry could not be asked for what it has; with the reason.
+    HeldInstead(Box<ImageFacts>, String),
     Fetched(Box<RemoteImage>),
     Nowhere(String),
 }
@@ -429,7 +434,7 @@ impl Asked {
         service: &ServiceView,
     ) -> Option<u64> {
         match self {
-            Self::Held(_) => Some(0),
+            Self::Held(_) | Self::HeldInstead(..) => Some(0),
             Self::Fetched(image) => {
                 let prediction = layers::prediction(model, observation, image)?;
                 Some(prediction.fetch_bytes)
@@ -441,7 +446,7 @@ impl Asked {
     fn as_goal(&self) -> Goal<'_> {
         match self {
             Self::Tag(image) => Goal::Tag(image.as_deref()),
-            Self::Held(image) => Goal::Held(image),
+            Self::Held(image) | Self::HeldInstead(image, _) => Goal::Held(image),
             Self::Fetched(image) => Goal::Fetched(image),
             Self::Nowhere(why) => Goal::Nowhere(why.clone()),
         }

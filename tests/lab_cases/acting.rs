@@ -83,6 +83,17 @@ impl Ran {
         done["targets"][0]["why"].as_str().unwrap()
     }
 
+    /// Asserts how it ended; what it said is shown otherwise.
+    #[track_caller]
+    pub fn ended(&self, code: i32, outcome: &str) {
+        assert_eq!(
+            (self.code, self.outcome()),
+            (code, outcome),
+            "{}",
+            self.text
+        );
+    }
+
     pub fn plan(&self) -> &Value {
         &self
             .lines
@@ -160,32 +171,17 @@ fn forth_and_back(host: &str) {
     assert_eq!(running(project, "web"), first);
 
     let update = console.run(&["update", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (update.code, update.outcome()),
-        (0, "succeeded"),
-        "{}",
-        update.text
-    );
+    update.ended(0, "succeeded");
     let second = running(project, "web");
     assert_ne!(first, second);
     let planned = update.plan()["to"]["image_id"].as_str().unwrap();
     assert_eq!(planned, second, "the plan shown is the plan run");
 
     let again = console.run(&["update", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (again.code, again.outcome()),
-        (0, "unchanged"),
-        "{}",
-        again.text
-    );
+    again.ended(0, "unchanged");
 
     let back = console.run(&["rollback", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (back.code, back.outcome()),
-        (0, "succeeded"),
-        "{}",
-        back.text
-    );
+    back.ended(0, "succeeded");
     assert_eq!(back.plan()["pinned"], "override");
     assert_eq!(running(project, "web"), first);
 
@@ -195,20 +191,10 @@ fn forth_and_back(host: &str) {
     assert_eq!(running(project, "web"), first);
 
     let unpin = console.run(&["unpin", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (unpin.code, unpin.outcome()),
-        (0, "succeeded"),
-        "{}",
-        unpin.text
-    );
+    unpin.ended(0, "succeeded");
     assert_eq!(files(project), before, "every byte is as it was");
     let update = console.run(&["update", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (update.code, update.outcome()),
-        (0, "succeeded"),
-        "{}",
-        update.text
-    );
+    update.ended(0, "succeeded");
     assert_eq!(running(project, "web"), second);
     assert_eq!(files(project), before);
 }
@@ -258,12 +244,7 @@ fn c2_an_image_that_does_not_live_is_put_back() {
         registry.push(repo, "latest", &bad);
         let first = running(&case.project, "web");
         let update = console.run(&["update", &case.target, "--yes", "--json"]);
-        assert_eq!(
-            (update.code, update.outcome()),
-            (1, "put-back"),
-            "{}",
-            update.text
-        );
+        update.ended(1, "put-back");
         assert!(update.why().contains("exited (3)"), "{}", update.why());
         assert_eq!(
             running(&case.project, "web"),
@@ -286,23 +267,13 @@ fn c9_the_lock_of_a_living_job_holds_and_a_dead_one_s_does_not() {
     };
     take("1");
     let refused = console.run(&["update", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (refused.code, refused.outcome()),
-        (5, "refused"),
-        "{}",
-        refused.text
-    );
+    refused.ended(5, "refused");
     assert!(refused.why().contains("ann@attic"), "{}", refused.why());
     host.sh(&format!(
         "printf '999999 gone 1\\nann@attic\\n2026-01-01T00:00:00Z\\nj1\\n' >/run/lock/homelab-tui.{project}/owner"
     ));
     let update = console.run(&["update", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (update.code, update.outcome()),
-        (0, "succeeded"),
-        "{}",
-        update.text
-    );
+    update.ended(0, "succeeded");
 }
 
 #[test]
@@ -340,12 +311,7 @@ fn c4_variables_of_the_deploying_shell_are_held_and_taken_over() {
     push(&lab, &registry, &repo, "prod", "2026-02-01T00:00:00Z");
     let target = format!("new/{}/api", project.name);
     let refused = console.run(&["update", &target, "--yes", "--json"]);
-    assert_eq!(
-        (refused.code, refused.outcome()),
-        (5, "refused"),
-        "{}",
-        refused.text
-    );
+    refused.ended(5, "refused");
     assert!(
         refused.why().contains("POSTGRES_PASSWORD"),
         "{}",
@@ -354,12 +320,7 @@ fn c4_variables_of_the_deploying_shell_are_held_and_taken_over() {
     let first = running(&project, "api");
 
     let taken = console.run(&["recreate", &target, "--yes", "--json", "--take-environment"]);
-    assert_eq!(
-        (taken.code, taken.outcome()),
-        (0, "succeeded"),
-        "{}",
-        taken.text
-    );
+    taken.ended(0, "succeeded");
     assert_eq!(running(&project, "api"), first);
     assert_eq!(environment(), before);
     assert!(
@@ -397,20 +358,10 @@ fn c6_beside_explicit_files_a_rollback_is_not_pinned_and_says_so() {
     let first = running(&project, "blog");
     let target = format!("ctd28/{name}/blog");
     let update = console.run(&["update", &target, "--yes", "--json"]);
-    assert_eq!(
-        (update.code, update.outcome()),
-        (0, "succeeded"),
-        "{}",
-        update.text
-    );
+    update.ended(0, "succeeded");
     let before = files(&project);
     let back = console.run(&["rollback", &target, "--yes", "--json"]);
-    assert_eq!(
-        (back.code, back.outcome()),
-        (0, "succeeded"),
-        "{}",
-        back.text
-    );
+    back.ended(0, "succeeded");
     assert_eq!(back.plan()["pinned"], Value::Null);
     assert!(
         back.plan()["warnings"].to_string().contains("not pinned"),
@@ -439,30 +390,15 @@ fn a_user_s_override_is_kept_byte_by_byte() {
     project.compose(&["up", "-d"]);
     let (first, before) = (running(project, "web"), files(project));
     let update = console.run(&["update", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (update.code, update.outcome()),
-        (0, "succeeded"),
-        "{}",
-        update.text
-    );
+    update.ended(0, "succeeded");
     let back = console.run(&["rollback", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (back.code, back.outcome()),
-        (0, "succeeded"),
-        "{}",
-        back.text
-    );
+    back.ended(0, "succeeded");
     assert_eq!(back.plan()["pinned"], "env", "{}", back.plan());
     project.compose(&["pull"]);
     project.compose(&["up", "-d", "--force-recreate"]);
     assert_eq!(running(project, "web"), first);
     let unpin = console.run(&["unpin", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (unpin.code, unpin.outcome()),
-        (0, "succeeded"),
-        "{}",
-        unpin.text
-    );
+    unpin.ended(0, "succeeded");
     assert_eq!(files(project), before);
 }
 
@@ -482,12 +418,7 @@ fn c3_who_shares_a_network_is_recreated_too() {
     push(&lab, &registry, &repo, "latest", "2026-02-01T00:00:00Z");
     let target = format!("old/{}/vpn", project.name);
     let update = console.run(&["update", &target, "--yes", "--json"]);
-    assert_eq!(
-        (update.code, update.outcome()),
-        (0, "succeeded"),
-        "{}",
-        update.text
-    );
+    update.ended(0, "succeeded");
     assert_eq!(update.plan()["dependents"], json!(["app"]));
     let app = project.host.inspect("container", &project.container("app"));
     let mode = app["HostConfig"]["NetworkMode"]
@@ -505,12 +436,7 @@ fn a_read_only_session_touches_nothing() {
     let case = behind(&lab, "ctd26");
     let first = running(&case.project, "web");
     let refused = console.run(&["--read-only", "update", &case.target, "--yes", "--json"]);
-    assert_eq!(
-        (refused.code, refused.outcome()),
-        (5, "refused"),
-        "{}",
-        refused.text
-    );
+    refused.ended(5, "refused");
     assert_eq!(running(&case.project, "web"), first);
     let unasked = console.run(&["update", &case.target, "--json"]);
     assert_eq!(unasked.code, 2, "{}", unasked.text);

@@ -181,13 +181,7 @@ fn a_running_build_appears_and_counts_up_by_its_log() {
     };
     let mut looker = Looker::new(&lab, "ctd28", from);
     looker.caught_up();
-    let mut child = start(
-        &lab,
-        &format!(
-            "cd {folder} && docker buildx build --progress=plain -t {} . > build.log 2>&1",
-            folder.rsplit('/').next().unwrap()
-        ),
-    );
+    let mut child = start_build(&lab, &folder);
     // The first step's header is in the log once the base is there.
     let began = wait_for(&host, &format!("grep -q RUN {folder}/build.log"));
     let (appeared, told) = watched(&mut looker, &folder, began);
@@ -213,13 +207,7 @@ fn a_running_build_appears_and_counts_up_by_the_builders_history() {
     if let Some((_, failure)) = &looker.model.builds.sources[0].failure {
         panic!("the lab's buildx has no history: {}", failure.what);
     }
-    let mut child = start(
-        &lab,
-        &format!(
-            "cd {folder} && docker buildx build --progress=plain -t {} . > build.log 2>&1",
-            folder.rsplit('/').next().unwrap()
-        ),
-    );
+    let mut child = start_build(&lab, &folder);
     let began = wait_for(&host, &format!("grep -q RUN {folder}/build.log"));
     let (appeared, told) = watched(&mut looker, &folder, began);
     child.wait().unwrap();
@@ -293,6 +281,17 @@ fn the_builds_of_a_host_are_told_as_json() {
         "{refused:?}"
     );
     let _ = host.sh(&format!("rm -r {folder}"));
+}
+
+/// Builds the folder's context on its host and writes the log there.
+fn start_build(lab: &Lab, folder: &str) -> std::process::Child {
+    start(
+        lab,
+        &format!(
+            "cd {folder} && docker buildx build --progress=plain -t {} . > build.log 2>&1",
+            folder.rsplit('/').next().unwrap()
+        ),
+    )
 }
 
 fn start(lab: &Lab, script: &str) -> std::process::Child {

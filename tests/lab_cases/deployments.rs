@@ -153,12 +153,7 @@ fn overlays_with_staging_beside_production() {
 
     // The staging tag is nowhere on the host: nothing moves it to `latest` unasked.
     let refused = console.run(&["update", &other, "--yes", "--json"]);
-    assert_eq!(
-        (refused.code, refused.outcome()),
-        (5, "refused"),
-        "{}",
-        refused.text
-    );
+    refused.ended(5, "refused");
     assert!(
         refused.why().contains("STAGING_IMAGE_TAG"),
         "{}",
@@ -288,12 +283,7 @@ fn variables_only_in_the_deploying_shell() {
         repo.moves_on(&lab, "prod");
         let target = format!("{name}/{}/api-prod", project.name);
         let refused = console.run(&["update", &target, "--yes", "--json"]);
-        assert_eq!(
-            (refused.code, refused.outcome()),
-            (5, "refused"),
-            "{}",
-            refused.text
-        );
+        refused.ended(5, "refused");
         let differing = refused.plan()["differences"].to_string();
         for key in [
             "DB_PASSWORD would be blank",
@@ -512,12 +502,7 @@ fn a_host_that_ends_a_login_s_processes_gets_its_jobs_as_units_or_none() {
     let words =
         host.sh("cat /tmp/unit; rm -rf /usr/local/bin/systemd-run /run/systemd/system /tmp/unit");
     host.sh(&format!("rm {conf}"));
-    assert_eq!(
-        (refused.code, refused.outcome()),
-        (5, "refused"),
-        "{}",
-        refused.text
-    );
+    refused.ended(5, "refused");
     assert!(
         refused.why().contains("KillUserProcesses"),
         "{}",

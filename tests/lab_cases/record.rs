@@ -70,12 +70,7 @@ fn remembered(host: &str) {
         "--reason",
         "login broken",
     ]);
-    assert_eq!(
-        (back.code, back.outcome()),
-        (0, "succeeded"),
-        "{}",
-        back.text
-    );
+    back.ended(0, "succeeded");
     assert_eq!(running(&case.project, "web"), first);
     let job = back.plan()["job"].as_str().unwrap().to_owned();
 

@@ -51,8 +51,7 @@ pub async fn dossier(
         FilesState::Unreadable(why) => {
             dossier.unreadable = Some(why);
         }
-        FilesState::NoCompose(_) => return Ok(dossier),
-        FilesState::Unknown(why) => return Err(why),
+        FilesState::NoCompose(why) | FilesState::Unknown(why) => return Err(why),
     }
     let sections = read(place, &script(docker, project, service, recipe)).await?;
     fill(&mut dossier, &sections, service, recipe);

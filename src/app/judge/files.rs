@@ -1,5 +1,7 @@
 //! What a project's files on its host say of a service, against what runs.
 
+use jiff::Timestamp;
+
 use crate::core::engine::ContainerFacts;
 use crate::core::files::{ConfigState, RenderedService, same_release};
 use crate::core::image::ImageRef;
@@ -10,6 +12,8 @@ pub(super) enum Files<'a> {
     Rendered {
         version: &'a str,
         service: Option<&'a RenderedService>,
+        /// When that was, and why it could not be looked at again since; absent where it could.
+        failed: Option<(Timestamp, &'a str)>,
     },
     Unreadable(&'a str),
     Unknown(&'a str),
@@ -48,6 +52,25 @@ pub(super) fn config(
     service: &Service,
     files: Option<&Files<'_>>,
 ) -> (ConfigState, Option<String>) {
+    let (state, why) = told(container, service, files);
+    match files {
+        // What was seen once is no word on how it is.
+        Some(Files::Rendered {
+            failed: Some((at, failure)),
+            ..
+        }) => {
+            let last = format!("{failure}; it was {} when last read, at {at}", state.word());
+            (ConfigState::Unknown, Some(last))
+        }
+        _ => (state, why),
+    }
+}
+
+fn told(
+    container: &ContainerFacts,
+    service: &Service,
+    files: Option<&Files<'_>>,
+) -> (ConfigState, Option<String>) {
     let Some(compose) = &service.compose else {
         return (ConfigState::Unknown, Some("no compose project".to_owned()));
     };
@@ -66,6 +89,7 @@ pub(super) fn config(
             files @ Files::Rendered {
                 version,
                 service: Some(rendered),
+                ..
             },
         ) => {
             if let Some(asked) = files.other_image(&container.reference) {

@@ -53,6 +53,7 @@ pub fn restore(model: &mut Model, memory: Memory) {
         };
         model.files.entry(key).or_insert(FilesModel {
             state: Some(FilesState::Rendered(rendered)),
+            failed: None,
             in_flight: false,
             due: Duration::ZERO,
         });
@@ -247,13 +248,13 @@ pub fn rendered(
     if let Some(files) = model.files.get_mut(&key) {
         files.in_flight = false;
         files.due = due;
-        // What could not be looked at leaves what was seen before.
-        let keep = matches!(
-            (&files.state, &state),
-            (Some(FilesState::Rendered(_)), FilesState::Unknown(_))
-        );
+        // What could not be looked at leaves what was seen before, and says so.
+        files.failed = match (&files.state, &state) {
+            (Some(FilesState::Rendered(_)), FilesState::Unknown(why)) => Some(why.clone()),
+            _ => None,
+        };
         let state = Some(state);
-        if !keep && files.state != state {
+        if files.failed.is_none() && files.state != state {
             files.state = state;
             remember_within(model, SAVE_AFTER);
         }

@@ -309,6 +309,7 @@ pub fn files_of(model: &mut Model, index: usize, changed: bool) {
     for key in keys {
         let files = model.files.entry(key).or_insert(FilesModel {
             state: None,
+            failed: None,
             in_flight: false,
             due: now,
         });

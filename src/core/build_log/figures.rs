@@ -39,21 +39,7 @@ pub(super) fn build(open: &Open, around: Around<'_>) -> Build {
         status,
         format: open.format,
         job: job(around.job),
-        targets: Vec::new(),
         line: open.line,
-        started: None,
-        seconds: None,
-        steps: Steps::default(),
-        vertices: None,
-        platforms: Vec::new(),
-        missed_seconds: None,
-        first_miss: None,
-        why_missed: None,
-        cache_sources: Vec::new(),
-        bases: Vec::new(),
-        fetched_base: 0,
-        fetched_cache: 0,
-        pushed: None,
         images: images(open),
         digest: open.digest.as_ref().map(|(_, digest)| text(digest, 100)),
         revision: open
@@ -68,11 +54,11 @@ pub(super) fn build(open: &Open, around: Around<'_>) -> Build {
             .map(|warning| text(warning, TEXT))
             .collect(),
         error,
-        step_list: Vec::new(),
         head_missing: open.format != Format::Rawjson && open.find(1).is_none(),
         interleaved: open.interleaved,
         unread: open.unread,
         unread_sample: open.samples.iter().map(|line| text(line, 200)).collect(),
+        ..Build::begun(None)
     };
     times(open, &mut found);
     bytes(open, &parsed, &mut found);

@@ -130,35 +130,39 @@ impl Actor {
             return Asked::Nowhere("its reference cannot be read".to_owned());
         };
         let reference = &question.reference;
-        let top = match wanted.parse::<TopDigest>() {
-            Ok(top) => Some(top),
+        let route = &question.route;
+        let looked_up = match wanted.parse::<TopDigest>() {
+            Ok(top) => Ok(top),
             Err(_) => {
-                let tagged = reference.with_tag(wanted);
-                self.registries.top(&question.route, &tagged).await.ok()
+                self.registries
+                    .top(route, &reference.with_tag(wanted))
+                    .await
             }
         };
-        if let Some(top) = top {
-            match self
+        let (repository, platform) = (&reference.repository, &question.platform);
+        let failure = match looked_up {
+            Ok(top) => match self
                 .registries
-                .image(
-                    &question.route,
-                    &reference.repository,
-                    &top,
-                    &question.platform,
-                )
+                .image(route, repository, &top, platform)
                 .await
             {
                 Ok(image) => return self.nearest(observation, image),
-                Err(failure) => {
-                    if let Ok(Some(image)) = make::held(observation, reference, wanted) {
-                        return Asked::Held(Box::new(image.clone()));
-                    }
-                    return Asked::Nowhere(format!("{wanted} is not on the host, and {failure}"));
-                }
-            }
-        }
+                Err(failure) => failure,
+            },
+            Err(failure) => failure,
+        };
         match make::held(observation, reference, wanted) {
-            Ok(Some(image)) => return Asked::Held(Box::new(image.clone())),
+            Ok(Some(image)) => {
+                return Asked::HeldInstead(
+                    Box::new(image.clone()),
+                    format!(
+                        "{wanted} is taken from the host, as the registry did not tell it: {failure}"
+                    ),
+                );
+            }
+            Ok(None) if wanted.parse::<TopDigest>().is_ok() => {
+                return Asked::Nowhere(format!("{wanted} is not on the host, and {failure}"));
+            }
             Ok(None) => {}
             Err(why) => return Asked::Nowhere(why),
         }

@@ -336,9 +336,15 @@ fn a_project_s_files_are_rendered_once_and_again_when_it_changed() {
     let config = |bench: &Bench, path: &str| bench.service(path).config.word();
     assert_eq!(config(&bench, "a/app/web"), "same");
     assert_eq!(config(&bench, "a/app/db"), "changed");
-    // What could not be looked at leaves what was seen before.
+    // What could not be looked at is not known any longer; what was seen before is said beside the reason.
     bench.tell(told(FilesState::Unknown("away".to_owned())));
-    assert_eq!(config(&bench, "a/app/web"), "same");
+    assert_eq!(config(&bench, "a/app/web"), "unknown");
+    let why = bench.service("a/app/web").config_why.clone();
+    let why = why.unwrap_or_default();
+    assert!(
+        why.starts_with("away; it was same when last read, at "),
+        "{why}"
+    );
 
     assert_eq!(bench.pass(60_000).len(), 1, "only the memory is written");
     let mut other = both();
