@@ -68,8 +68,10 @@ pub fn items(model: &Model) -> Vec<Item> {
     items.extend(untold.flat_map(|verdict| of_verdict(model, verdict)));
     items.extend(sick(model));
     items.extend(jobs(model));
+    items.extend(pins(model, false));
     let told = worst_first().filter(|verdict| verdict.is_told());
     items.extend(told.flat_map(|verdict| of_verdict(model, verdict)));
+    items.extend(pins(model, true));
     items.extend(model.problems.iter().map(|problem| {
         Item::new(
             problem.clone(),
@@ -315,6 +317,38 @@ fn jobs(model: &Model) -> Vec<Item> {
         })
     });
     bad.collect()
+}
+
+/// Says which services are held back, and which pins were undone behind our back.
+fn pins(model: &Model, hold: bool) -> Vec<Item> {
+    let pinned = model.services().filter_map(|service| {
+        let pin = service.pinned.as_ref()?;
+        (pin.holds() == hold).then_some((service, pin))
+    });
+    pinned
+        .map(|(service, pin)| {
+            let since = pin
+                .since
+                .map(|since| format!(" since {}", time(model, since)));
+            let reason = pin.reason.as_ref().map(|reason| format!(": \"{reason}\""));
+            let (text, tone) = match &pin.undone {
+                None => (
+                    format!(
+                        "{} is pinned{}{}",
+                        name(service),
+                        since.unwrap_or_default(),
+                        reason.unwrap_or_default()
+                    ),
+                    Tone::Accent,
+                ),
+                Some(why) => (
+                    format!("{}: pin undone: {why}", name(service)),
+                    Tone::Danger,
+                ),
+            };
+            Item::new(text, String::new(), Some(service.observed_at), tone)
+        })
+        .collect()
 }
 
 fn single(model: &Model, verdict: Verdict, words: &str) -> Vec<Item> {

@@ -17,7 +17,7 @@ use super::text::clean_within;
 
 pub use join::join;
 pub use runs::{former_runs, previous};
-pub use seen::Seen;
+pub use seen::{Seen, pin_undone};
 
 /// The word of what was seen and not done by us.
 pub const CHANGED: &str = "changed";

@@ -122,6 +122,7 @@ impl Demo {
                 dossier: &dossier,
                 reference: &service.reference,
                 recipe: Some(&compose.recipe),
+                pin_undone: false,
                 compose_label: Some(&compose.version),
                 config_hash: compose.config_hash.as_deref(),
                 running: &running_image(service),

@@ -136,8 +136,11 @@ impl Actor {
             (_, Some(_)) => (Dossier::default(), None),
         };
         let running = running_image(service);
-        let pinned = || pin::lift(&dossier.folder, key.service.as_str()).is_ok_and(|p| p.is_some());
-        let action = if order.toggle_pin && pinned() {
+        let undone = service.pinned.as_ref().is_some_and(|pin| !pin.holds());
+        let lifts = || {
+            undone || pin::lift(&dossier.folder, key.service.as_str()).is_ok_and(|p| p.is_some())
+        };
+        let action = if order.toggle_pin && lifts() {
             Action::Unpin
         } else {
             action
@@ -163,6 +166,7 @@ impl Actor {
             dossier: &dossier,
             reference: &follows,
             recipe: recipe.as_ref(),
+            pin_undone: undone,
             compose_label: service
                 .compose
                 .as_ref()

@@ -160,6 +160,9 @@ fn past(model: &Model, entry: &Entry, columns: &Columns, pen: &mut Pen<'_>, line
     if event.outcome.is_none() && event.job.is_some() {
         text = "no end known".to_owned();
     }
+    if let Some(why) = event.why.as_ref().filter(|_| event.is_seen()) {
+        text.clone_from(why);
+    }
     if entry.times > 1 {
         text = count(entry.times, "time");
     }

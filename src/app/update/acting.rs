@@ -307,6 +307,7 @@ pub fn ended(model: &mut Model, id: &str, outcome: Outcome, why: String) {
         return;
     };
     let host: HostName = job.target.host.clone();
+    let project = job.target.project.clone();
     // It may have fetched: what is known of the host's pace is out of date.
     model.preview.paces.remove(&host);
     let Some(job) = find(model, id) else {
@@ -328,6 +329,13 @@ pub fn ended(model: &mut Model, id: &str, outcome: Outcome, why: String) {
         }
     }
     keys::notice(model, text);
+    // A pin changes files without any container that would tell of it.
+    let now = model.now.since_start;
+    for (key, files) in &mut model.files {
+        if key.host == host && key.project == project {
+            files.due = now;
+        }
+    }
     history::again(model, &host);
     if let Some(index) = model.host_index(&host) {
         fleet::want(model, index, Duration::ZERO, Scope::All);

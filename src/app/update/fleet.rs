@@ -213,6 +213,7 @@ pub fn observed(
             schedule::files_of(model, index, changed);
             touch(model, index);
             history::compare(model, index);
+            history::compare_pins(model, index);
         }
         Err(failure) if failure.trouble == HostTrouble::BadAnswer => {
             // The way is open but one answer was no good: look again rather than dial again.
@@ -259,6 +260,7 @@ pub fn rendered(
             remember_within(model, SAVE_AFTER);
         }
         touch(model, index);
+        history::compare_pins(model, index);
     }
 }
 

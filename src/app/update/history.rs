@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::history::{Event, Seen};
-use crate::core::names::HostName;
+use crate::core::history::{Event, Seen, pin_undone};
+use crate::core::names::{HostName, ServiceKey};
+use crate::core::pinned::Pinned;
 
 use super::super::effect::{Console, Effect, Look};
 use super::super::history::{Source, wanted};
@@ -94,15 +95,16 @@ pub fn compare(model: &mut Model, index: usize) {
     let mut news = Vec::new();
     let mut all = Vec::new();
     for service in model.judged[index].services() {
-        let seen = seen(service, now);
+        let mut seen = seen(service, now);
         if seen.containers.is_empty() {
             continue;
         }
         let key = &service.key;
-        let ours = model.jobs.iter().any(|job| {
-            job.runs() && job.target.host == key.host && job.target.project == key.project
-        });
-        if let Some(before) = model.history.seen.get(key)
+        let ours = is_ours(model, key);
+        let before = model.history.seen.get(key);
+        // Of pins the files tell; they are looked at apart.
+        seen.pin_holds = before.and_then(|before| before.pin_holds);
+        if let Some(before) = before
             && !ours
         {
             let observation = model.hosts[index].observation.as_ref();
@@ -118,6 +120,47 @@ pub fn compare(model: &mut Model, index: usize) {
     }
     model.history.unrecorded.extend(news);
     model.history.seen.extend(all);
+}
+
+/// Tells whether a job of ours is at work on the service's project.
+fn is_ours(model: &Model, key: &ServiceKey) -> bool {
+    model
+        .jobs
+        .iter()
+        .any(|job| job.runs() && job.target.host == key.host && job.target.project == key.project)
+}
+
+/// Compares the pins of a host with what was seen of them: one that was undone behind our back is written down once.
+pub fn compare_pins(model: &mut Model, index: usize) {
+    let now = model.now.wall;
+    let host = &model.hosts[index];
+    // What is remembered from the last start says nothing of now.
+    if !host.fresh {
+        return;
+    }
+    let mut news = Vec::new();
+    let mut all = Vec::new();
+    for service in model.judged[index].services() {
+        let (Some(pin), Some(seen)) = (&service.pinned, model.history.seen.get(&service.key))
+        else {
+            continue;
+        };
+        if is_ours(model, &service.key) {
+            continue;
+        }
+        let image = running_image(service);
+        let event = pin_undone(seen.pin_holds, pin, &service.key, &image, now);
+        if pin.holds() || event.is_some() {
+            all.push((service.key.clone(), pin.holds()));
+        }
+        news.extend(event);
+    }
+    model.history.unrecorded.extend(news);
+    for (key, holds) in all {
+        if let Some(seen) = model.history.seen.get_mut(&key) {
+            seen.pin_holds = Some(holds);
+        }
+    }
 }
 
 /// Takes what the last start saw as what was seen last.
@@ -150,5 +193,6 @@ fn seen(service: &super::super::judge::ServiceView, at: jiff::Timestamp) -> Seen
             .iter()
             .map(|container| container.id.clone())
             .collect(),
+        pin_holds: service.pinned.as_ref().map(Pinned::holds),
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{CHANGED, Event, NOT_BY_US};
 use crate::core::digest::ImageId;
 use crate::core::names::{ContainerId, ServiceKey};
+use crate::core::pinned::Pinned;
 use crate::core::rollout::plan::ImageState;
 
 /// What a service was seen to run.
@@ -17,6 +18,42 @@ pub struct Seen {
     pub image: ImageState,
     pub images: BTreeSet<ImageId>,
     pub containers: BTreeSet<ContainerId>,
+    /// Whether a pin of it was seen to hold, where one was seen.
+    #[serde(default)]
+    pub pin_holds: Option<bool>,
+}
+
+/// How long after a pin was set it may still be under way; nothing is said of it meanwhile.
+const PINNING: SignedDuration = SignedDuration::from_mins(10);
+
+/// Tells once that a pin was undone behind our back: the line for the journal, where it is new.
+pub fn pin_undone(
+    before: Option<bool>,
+    pin: &Pinned,
+    key: &ServiceKey,
+    runs: &ImageState,
+    now: Timestamp,
+) -> Option<Event> {
+    let why = pin.undone.as_ref()?;
+    let settled = |since: Timestamp| now.duration_since(since) > PINNING;
+    if before == Some(false) || !pin.since.is_none_or(settled) {
+        return None;
+    }
+    Some(Event {
+        at: now,
+        by: NOT_BY_US.to_owned(),
+        action: CHANGED.to_owned(),
+        target: key.to_string(),
+        from: Some(ImageState::named_only(&pin.to)),
+        to: Some(runs.clone()),
+        outcome: None,
+        why: Some(format!("pin undone: {why}")),
+        reason: None,
+        job: None,
+        pin: None,
+        argv: Vec::new(),
+        proof: None,
+    })
 }
 
 impl Seen {
@@ -54,6 +91,7 @@ impl Seen {
 mod tests {
     use super::super::join::tests::image;
     use super::*;
+    use crate::core::rollout::pin::How;
     use crate::core::samples::digest;
 
     fn seen(second: i64, containers: &[&str], byte: u8) -> Seen {
@@ -62,6 +100,7 @@ mod tests {
             image: image(byte),
             images: BTreeSet::from([ImageId(digest(byte))]),
             containers: containers.iter().map(|id| ContainerId::from(*id)).collect(),
+            pin_holds: None,
         }
     }
 
@@ -87,5 +126,38 @@ mod tests {
             again.map(|event| (event.at.as_second(), event.is_recreation())),
             Some((200, true))
         );
+    }
+
+    #[test]
+    fn a_pin_that_was_undone_is_told_once_and_not_while_it_is_being_set() {
+        let key = ServiceKey {
+            host: "vps".into(),
+            project: "blog".into(),
+            service: "web".into(),
+        };
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        let pin = |undone: Option<&str>| Pinned {
+            by: None,
+            since: Some(at(1_000)),
+            reason: None,
+            to: "me/web@sha256:1".to_owned(),
+            follows: None,
+            how: How::Override,
+            undone: undone.map(str::to_owned),
+        };
+        let told = |before, pin: &Pinned, now| {
+            let event = pin_undone(before, pin, &key, &image(2), at(now));
+            event.and_then(|event| event.why)
+        };
+        let gone = pin(Some("its file is gone"));
+        assert_eq!(told(Some(true), &pin(None), 9_000), None);
+        assert_eq!(told(Some(true), &gone, 1_200), None, "it is being set");
+        let why = told(Some(true), &gone, 9_000).unwrap_or_default();
+        assert!(why.starts_with("pin undone: its file"), "{why}");
+        assert!(
+            told(None, &gone, 9_000).is_some(),
+            "seen for the first time"
+        );
+        assert_eq!(told(Some(false), &gone, 9_000), None, "told before");
     }
 }

@@ -60,6 +60,8 @@ pub struct Known<'a> {
     /// The reference that the service follows: what its files ask for, unless a pin of ours stands there.
     pub reference: &'a str,
     pub recipe: Option<&'a crate::core::files::Recipe>,
+    /// Whether a pin of it was undone behind our back, as the journal tells.
+    pub pin_undone: bool,
     pub compose_label: Option<&'a str>,
     pub config_hash: Option<&'a str>,
     pub running: &'a ImageState,
@@ -374,6 +376,11 @@ fn plan_pin(
         }
         Action::Unpin => match pin::lift(folder, service) {
             Ok(Some(pin)) => plan.pin = Some(pin),
+            // Its files are gone already; that it is no longer meant is what remains to be written down.
+            Ok(None) if known.pin_undone => plan.warnings.push(
+                "the pin was undone already: no file changes, the host's journal says that it is lifted"
+                    .to_owned(),
+            ),
             Ok(None) => plan.blocked = Some("it is not pinned".to_owned()),
             Err(error) => plan.blocked = Some(error.to_string()),
         },

@@ -125,6 +125,19 @@ pub struct TargetPlan {
 }
 
 impl ImageState {
+    /// Makes one of which only the name is known, and the digest where the name has one.
+    pub fn named_only(reference: &str) -> Self {
+        let digest = reference.split_once('@').map(|(_, digest)| digest);
+        Self {
+            reference: reference.to_owned(),
+            digest: digest.and_then(|digest| digest.parse().ok()),
+            manifest: None,
+            image_id: None,
+            created: None,
+            revision: None,
+        }
+    }
+
     /// Returns the most lasting name of the image: by digest where it has one.
     pub fn named(&self) -> String {
         match &self.digest {

@@ -39,6 +39,7 @@ pub fn script(plan: &TargetPlan) -> String {
         } else {
             PIN_ONLY
         }),
+        Action::Unpin if plan.pin.is_none() => text.push_str(UNPIN_UNDONE),
         Action::Unpin => text.push_str(UNPIN),
         Action::Keep => text.push_str(KEEP),
     }
@@ -333,6 +334,9 @@ pin_is_new || finish refused "the files of the pin changed since the plan was ma
 : >"$J/pinning"
 pin_write || { pin_undo; finish halted "the pin could not be taken back; its files are as they were"; }
 finish succeeded "the pin is gone; the service follows its tag from the next recreation on"
+"#;
+
+const UNPIN_UNDONE: &str = r#"finish succeeded "the pin had been undone already and is lifted now; no file was changed"
 "#;
 
 const KEEP: &str = r#"if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi

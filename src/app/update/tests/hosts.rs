@@ -435,3 +435,71 @@ fn time_that_jumps_back_on_the_wall_delays_nothing() {
         }]
     );
 }
+
+#[test]
+fn a_pin_that_was_undone_behind_our_back_is_written_down_once() {
+    let mut bench = Bench::new(&[("a", "ssh://a")]);
+    bench.up("a", vec![composed("app", "web")]);
+    let recipe = bench.service("a/app/web").compose.clone().unwrap().recipe;
+    let rendered = |undone: Option<&str>| Msg::Rendered {
+        host: "a".into(),
+        project: "app".into(),
+        recipe: recipe.clone(),
+        state: FilesState::Rendered(Rendered {
+            at: day(100),
+            compose_version: "2.40.3".to_owned(),
+            pins: [(
+                "web".to_owned(),
+                Pinned {
+                    by: None,
+                    since: Some(day(90)),
+                    reason: Some("login broken".to_owned()),
+                    to: "ghcr.io/me/app:latest".to_owned(),
+                    follows: None,
+                    how: How::Override,
+                    undone: undone.map(str::to_owned),
+                },
+            )]
+            .into(),
+            services: Default::default(),
+        }),
+    };
+    let recorded = |effects: &Effects| -> Vec<String> {
+        let events = effects.iter().filter_map(|effect| match effect {
+            Effect::Console(Console::Record(events)) => Some(events),
+            _ => None,
+        });
+        events
+            .flatten()
+            .map(|event| format!("{} {}", event.action, event.why.clone().unwrap_or_default()))
+            .collect()
+    };
+    assert_eq!(recorded(&bench.tell(rendered(None))), Vec::<String>::new());
+    let wall = |bench: &Bench| -> Vec<String> {
+        let items = crate::app::wall::items(&bench.model).into_iter();
+        items
+            .map(|item| item.text)
+            .filter(|text| text.contains("pin"))
+            .collect()
+    };
+    assert!(
+        wall(&bench)[0].ends_with("is pinned since 01 Apr 00:00: \"login broken\""),
+        "{:?}",
+        wall(&bench)
+    );
+    let told = recorded(&bench.tell(rendered(Some("its file is gone"))));
+    assert_eq!(told, ["changed pin undone: its file is gone"]);
+    assert!(wall(&bench)[0].contains("pin undone: its file is gone"));
+    // Neither the next look nor the next start tells it again.
+    assert_eq!(
+        recorded(&bench.tell(rendered(Some("its file is gone")))),
+        Vec::<String>::new()
+    );
+    let memory = bench.model.memory();
+    assert!(
+        memory
+            .seen
+            .iter()
+            .any(|(_, seen)| seen.pin_holds == Some(false))
+    );
+}
