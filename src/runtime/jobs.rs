@@ -221,7 +221,14 @@ impl Jobs {
                         .await;
                 }
                 JobState::Lost => {
-                    let why = "the job is gone without an end: its host restarted, or it was killed; look at what runs".to_owned();
+                    let mut why = "the job is gone without an end: its host restarted, or it was killed; look at what runs".to_owned();
+                    if plan.hands_over() {
+                        why.push_str(&format!(
+                            "; where {} is still there, the next update or recreate of {} first brings it to its end",
+                            plan.former_name(),
+                            plan.target
+                        ));
+                    }
                     self.unwatched(plan, Outcome::Halted, why, true).await;
                 }
             }

@@ -208,7 +208,7 @@ fn anew_and_back(host: &str) {
         plain.says("cat /cache/x /data/x /bound/file"),
         "kept\ndata\nbound"
     );
-    assert_eq!(plain.says("printenv MINE"), SECRET);
+    assert_eq!(plain.says("printf %s \"$MINE\""), SECRET);
     let found = plain.host.sh(&format!(
         "grep -rlF s3cr3t {STATE} /tmp /run/lock 2>/dev/null || true"
     ));
@@ -329,40 +329,67 @@ fn a_console_killed_in_the_middle_leaves_the_job_to_its_end() {
     assert!(jobs.text.contains(&plain.target), "{}", jobs.text);
 }
 
+/// Kills processes of the job that works on the container as soon as it said a word.
+fn kill_at(plain: &Plain, word: &str, processes: &str) {
+    let jobs = plain.host.dir().join(&STATE[1..]).join("jobs");
+    let own = format!("\nSERVICE={}\n", plain.name);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(90) {
+        for job in fs::read_dir(&jobs).into_iter().flatten().flatten() {
+            let read = |name: &str| fs::read_to_string(job.path().join(name)).unwrap_or_default();
+            if read("run").contains(&own) && read("rc").is_empty() && read("out").contains(word) {
+                let folder = job.file_name().to_string_lossy().into_owned();
+                plain.host.sh(&format!(
+                    "for p in /proc/[0-9]*; do if tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q '{folder}/[r]un{processes}'; then kill -9 ${{p#/proc/}}; fi; done"
+                ));
+                return;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(15));
+    }
+    panic!("no job said {word}");
+}
+
 #[test]
 fn a_job_killed_in_the_middle_puts_the_former_container_back() {
     let Some(lab) = Lab::here() else { return };
     let console = Console::new(&lab);
     let plain = Plain::new(&lab, "old");
     let before = plain.inspect();
-    // It never becomes healthy, so that there is time to kill.
-    let sick = image(&lab, "2").config("Entrypoint", json!(["/bin/busybox", "sleep", "1000"]));
-    plain.push(&lab, &sick);
-    plain.host.docker(&["exec", &plain.name, "busybox", "true"]);
+    plain.push(&lab, &image(&lab, "2"));
     let run = console.run(&["update", &plain.target, "--yes", "--json", "--no-wait"]);
     assert_eq!(run.code, 0, "{}", run.text);
-    let jobs = plain.host.dir().join(&STATE[1..]).join("jobs");
-    let own = format!("\nSERVICE={}\n", plain.name);
-    let begun = Instant::now();
-    'found: loop {
-        for job in fs::read_dir(&jobs).into_iter().flatten().flatten() {
-            let read = |name: &str| fs::read_to_string(job.path().join(name)).unwrap_or_default();
-            if read("run").contains(&own) && read("out").contains("@step recreate started") {
-                let folder = job.file_name().to_string_lossy().into_owned();
-                plain.host.sh(&format!(
-                    "for p in /proc/[0-9]*; do if tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q '{folder}/run work'; then kill -9 ${{p#/proc/}}; fi; done"
-                ));
-                break 'found;
-            }
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "no job began");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    kill_at(&plain, "@step recreate started", " work");
     let ended = plain.ended();
     assert_eq!(ended["outcome"], "put-back", "{ended}");
     assert_eq!(plain.inspect()["Id"], before["Id"]);
     assert_eq!(plain.only(), before["Image"].as_str().unwrap());
     assert_eq!(given(&plain.inspect()), given(&before));
+
+    // With nobody left to put it back, as after a crash of the host, the next job finds what is there.
+    let run = console.run(&["recreate", &plain.target, "--yes", "--json", "--no-wait"]);
+    assert_eq!(run.code, 0, "{}", run.text);
+    kill_at(&plain, "@step recreate started", "");
+    let jobs = console.run(&["jobs", "old", "--json"]);
+    assert!(jobs.text.contains(&plain.target), "{}", jobs.text);
+    let again = console.run(&["recreate", &plain.target, "--yes", "--json"]);
+    assert_eq!(
+        (again.code, again.outcome()),
+        (5, "refused"),
+        "{}",
+        again.text
+    );
+    assert!(again.why().contains("had died at it"), "{}", again.why());
+    plain.only();
+    let again = console.run(&["recreate", &plain.target, "--yes", "--json"]);
+    assert_eq!(
+        (again.code, again.outcome()),
+        (0, "succeeded"),
+        "{}",
+        again.text
+    );
+    plain.only();
+    assert_eq!(plain.says("cat /cache/x"), "kept");
 }
 
 #[test]

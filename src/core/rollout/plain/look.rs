@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{flag, list, object, says_nothing, text};
 use crate::core::age;
+use crate::core::rollout::plan::MARKED;
 use crate::core::text::clean_within;
 
 /// The first version of the API that every docker has which can pass requests on.
@@ -149,6 +150,11 @@ impl Look {
                 volumes.join(", ")
             ));
         }
+        for job in self.dead_jobs() {
+            said.push(format!(
+                "job {job} died at it: what that began is brought to its end first, and then this has to be asked for again"
+            ));
+        }
         for unit in &self.units {
             said.push(format!(
                 "{unit} of the host names this container in its commands: it may start or make it by itself"
@@ -224,6 +230,23 @@ impl Look {
             .filter(|other| other.modes.iter().any(means) || other.links.iter().any(links))
             .map(|other| clean_within(other.name.trim_start_matches('/'), 80))
             .collect()
+    }
+
+    /// Returns the jobs that left a container of it under another name.
+    fn dead_jobs(&self) -> Vec<String> {
+        let own = self.name().split(MARKED).next().unwrap_or_default();
+        let mut jobs: Vec<String> = self
+            .others
+            .iter()
+            .filter_map(|other| {
+                let (name, job) = other.name.trim_start_matches('/').split_once(MARKED)?;
+                let job = job.strip_suffix("-new").unwrap_or(job);
+                (name == own).then(|| clean_within(job, 64))
+            })
+            .collect();
+        jobs.sort();
+        jobs.dedup();
+        jobs
     }
 
     /// Returns the volumes and folders that it writes to, for what is said of data.

@@ -292,4 +292,18 @@ fn an_image_by_its_id_and_the_restart_policy_are_told() {
     look.container["HostConfig"]["RestartPolicy"] = json!({"Name": ""});
     assert_eq!(look.restart(), "no");
     assert!(look.losses()[0].contains("20.5 kB"), "{:?}", look.losses());
+    let left = |name: &str| Other {
+        name: name.to_owned(),
+        ..Other::default()
+    };
+    look.others = [
+        "/web.homelab-tui-7-0",
+        "/web.homelab-tui-7-0-new",
+        "/webby.homelab-tui-8",
+    ]
+    .map(left)
+    .to_vec();
+    let said = look.losses().join("; ");
+    assert_eq!(said.matches("died at it").count(), 1, "{said}");
+    assert!(said.contains("job 7-0 died"), "{said}");
 }

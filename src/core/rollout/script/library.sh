@@ -82,6 +82,8 @@ bury() {
   case $1 in ''|*/*|.*) return ;; esac
   dead=$STATE/jobs/$1
   [ -d "$dead" ] && [ ! -e "$dead/rc" ] || return
+  # One that held a container back is brought to its end by the next that works on it.
+  if grep -q '^CONTAINER=' "$dead/run" && grep -q '^@step recreate ' "$dead/out"; then DEAD=$1; return; fi
   begun=$(grep -F "\"job\":\"$1\"" "$STATE/journal.jsonl" 2>/dev/null | grep -F '"outcome":null' | tail -n 1)
   [ -z "$begun" ] || printf '%s\n' "$begun" | sed "s/^{\"at\":\"[^\"]*\"/{\"at\":\"$(now)\"/; s/\"outcome\":null,\"why\":\"[^\"]*\"/\"outcome\":\"halted\",\"why\":\"the job died during $(last_step "$dead/out"), as in a crash of the host; look at what runs\"/" >>"$STATE/journal.jsonl"
   echo halted >"$dead/rc"
@@ -140,6 +142,7 @@ members() { docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=
 # Whether one of them runs, or has done its work.
 lives() { [ -n "$ONE_SHOT" ] || for id in $(members "$SERVICE"); do docker_ inspect -f '{{.State.Running}}' "$id"; done | grep -q true; }
 
+end_dead_jobs() { :; }
 rendering() { compose config --format json 2>/dev/null | sha256sum | cut -d' ' -f1; }
 OTHER_RENDERING="the project's files render to something else than when the plan was made"
 
@@ -150,6 +153,7 @@ begin() {
   mark begin "$ACTION" "$(now)" "$TARGET"
   head -c 65536 /dev/zero >"$J/reserve" || finish refused "there is no room for the job's own records in $J"
   lock
+  end_dead_jobs
   cd "$FOLDER" || finish refused "the folder $FOLDER is gone"
   if other=$(others_at_work "$PROJECT"); then finish refused "somebody else is at work on this project: $other"; fi
   engine_is_there || finish refused "the engine does not answer: $(last_words)"
@@ -173,6 +177,7 @@ ended() {
 # Runs the steps in a process of their own; should that be killed, this one brings the former image back.
 supervise() {
   if [ "${1:-}" = work ]; then work; exit; fi
+  if [ "${1:-}" = revive ]; then revive; exit; fi
   exec >>"$J/out" 2>>"$J/err" </dev/null
   printf '%s %s %s\n' "$$" "$(boot_id)" "$(start_time $$)" >"$J/pid"
   trap '' HUP

@@ -117,8 +117,39 @@ put_back() {
   finish halted "$failure; the former container was put back but $WHY"
 }
 
+# A job that died, as at a crash of its host, left a container under another name. What it began is brought to its end
+# by the job's own script; what is planned for now has other premises then.
+DEAD=
+end_dead_jobs() {
+  for name in ${DEAD:+"$SERVICE.homelab-tui-$DEAD"} $(docker_ ps -a --filter "name=$SERVICE.homelab-tui-" --format '{{.Names}}'); do
+    case $name in "$SERVICE.homelab-tui-"*) : ;; *) continue ;; esac
+    dead=${name#"$SERVICE.homelab-tui-"}
+    dead=${dead%-new}
+    case $dead in ''|*[!A-Za-z0-9-]*) continue ;; esac
+    [ -e "$STATE/jobs/$dead/run" ] && [ ! -e "$STATE/jobs/$dead/rc" ] || continue
+    mark note "job $dead died at it and is brought to its end"
+    sh "$STATE/jobs/$dead/run" revive
+    finish refused "job $dead had died at it; it was brought to its end now: $(sed -n 's/^@end //p' "$STATE/jobs/$dead/out" | tail -n 1 | cut -d' ' -f1,3-); look at it and ask again"
+  done
+}
+revive() {
+  exec >>"$J/out" 2>>"$J/err" </dev/null
+  trap '' HUP TERM INT
+  printf '%s %s %s\n' "$$" "$(boot_id)" "$(start_time $$)" >"$J/pid"
+  STEP=$(last_step "$J/out")
+  died="the job died during $STEP, as in a crash of the host"
+  grep -q '^@step recreate ' "$J/out" || finish halted "$died; what ran still runs"
+  # What has run since then by itself is left alone if it is what was wanted.
+  if ! grep -q '^@step put-back ' "$J/out" && [ "$(named "$SERVICE")" = "$(cat "$J/new" 2>/dev/null)" ] && lives && well && prove "$TO_ID"; then
+    tidy
+    finish succeeded "$died; the new container ran on and is proven now"
+  fi
+  put_back "$died"
+}
+
 # Only here the former container goes; its volumes stay.
 tidy() {
+  docker_ stop "$CONTAINER" >>"$J/err" 2>&1
   docker_ rm "$CONTAINER" >>"$J/err" 2>&1 || mark note "the former container $FORMER_NAME could not be removed: $(last_words)"
   drop_old_keeps
 }
