@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::adapters::jobs::run::{JobState, NotStarted};
@@ -25,6 +25,11 @@ use crate::core::rollout::plan::{Plan, TargetPlan, not_begun};
 use super::acting::{Actor, Order, Prepared};
 use super::follow::{End, Heard, Proof, Redial, follow};
 use super::world::Queue;
+
+/// How long the start of a job can take until it is on its host; after that it never will be.
+const STARTING: SignedDuration = SignedDuration::from_secs(60);
+/// How long after its start it is still worth telling that a job was never begun.
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(48);
 
 /// What the console knows of its plans and jobs beyond the model.
 #[derive(Clone)]
@@ -203,6 +208,9 @@ impl Jobs {
         };
         let now = Timestamp::now();
         let mut plans = Vec::new();
+        let there: BTreeSet<String> = found.iter().map(|job| job.id.clone()).collect();
+        let (own, name) = (self.clone(), host.clone());
+        tokio::spawn(async move { own.never_begun(&name, there).await });
         for job in found {
             let Ok(mut plan) = serde_json::from_str::<TargetPlan>(&job.plan) else {
                 continue;
@@ -246,6 +254,67 @@ impl Jobs {
             tokio::spawn(async move {
                 own.follow(plan, false).await;
             });
+        }
+    }
+
+    /// Says once of jobs that were written down and then never came to their host, as their console was killed before.
+    async fn never_begun(&self, host: &HostName, mut there: BTreeSet<String>) {
+        let open = |events: &[Event], there: &BTreeSet<String>| -> Vec<Event> {
+            let mut last: BTreeMap<&str, &Event> = BTreeMap::new();
+            for event in events {
+                if let Some(job) = event.job.as_deref() {
+                    last.insert(job, event);
+                }
+            }
+            let now = Timestamp::now();
+            let recent = |event: &Event| now.duration_since(event.at) < FORGOTTEN;
+            let of_host = format!("{host}/");
+            last.into_iter()
+                .filter(|(job, event)| {
+                    event.outcome.is_none()
+                        && event.target.starts_with(&of_host)
+                        && recent(event)
+                        && !there.contains(*job)
+                })
+                .map(|(_, event)| event.clone())
+                .collect()
+        };
+        if open(&self.actor.own_journal().await, &there).is_empty() {
+            return;
+        }
+        // Another console may be about to begin it: only after that time it never will be.
+        tokio::time::sleep(STARTING.unsigned_abs()).await;
+        let Ok(found) = self.actor.jobs(host).await else {
+            return;
+        };
+        there.extend(found.into_iter().map(|job| job.id));
+        there.extend(lock(&self.followed).iter().cloned());
+        let Ok(of_host) = self.actor.journal(host).await else {
+            return;
+        };
+        there.extend(of_host.into_iter().filter_map(|event| event.job));
+        for event in open(&self.actor.own_journal().await, &there) {
+            let now = Timestamp::now();
+            if now.duration_since(event.at) < STARTING {
+                continue;
+            }
+            let text = format!(
+                "{} {} was not begun: the console ended before its job was on {host}; nothing was touched",
+                event.action, event.target
+            );
+            let line = Event {
+                at: now,
+                outcome: Some(Outcome::Refused.word().to_owned()),
+                why: Some("not begun: the console ended before its job was on the host".to_owned()),
+                ..event
+            };
+            if let Some(state) = self.state.clone() {
+                let written =
+                    tokio::task::spawn_blocking(move || Journal::in_folder(&state).append(&line));
+                // It is said all the same.
+                let _ = written.await;
+            }
+            let _ = self.queue.send(Msg::Trouble(text));
         }
     }
 

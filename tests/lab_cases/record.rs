@@ -128,6 +128,19 @@ fn remembered(host: &str) {
         .collect();
     assert_eq!(actions[0], "changed", "{actions:?}");
     assert!(actions.contains(&"rollback".to_owned()), "{actions:?}");
+    // What was undone can be lifted, after which nothing is held against anybody.
+    let unpin = console.run(&["unpin", &case.target, "--yes", "--json"]);
+    assert_eq!(unpin.outcome(), "succeeded", "{}", unpin.text);
+    let lifted = service(&console, &case.target);
+    assert!(
+        !lifted["note"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("undone"),
+        "{lifted}"
+    );
+    let again = console.run(&["unpin", &case.target, "--yes", "--json"]);
+    assert!(again.why().contains("not pinned"), "{}", again.why());
 }
 
 #[test]

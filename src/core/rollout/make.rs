@@ -277,6 +277,7 @@ fn of_held(reference: String, image: &ImageFacts, known: &Known<'_>) -> ImageSta
 
 fn premise(dossier: &Dossier) -> Premise {
     Premise {
+        recreated_before: false,
         containers: dossier
             .containers
             .iter()

@@ -38,6 +38,9 @@ pub struct Premise {
     /// SHA-256 of what the host renders the project to, which also holds what those files bring in.
     #[serde(default)]
     pub rendering: Option<String>,
+    /// Whether a target before it makes its containers anew with the same images, as they hang on its network.
+    #[serde(default)]
+    pub recreated_before: bool,
 }
 
 /// How long a job waits before it calls a service well, or gives up.
@@ -253,6 +256,21 @@ pub fn confirmation<'a>(protected: impl Iterator<Item = &'a ServiceKey>) -> Stri
     names.join(" ")
 }
 
+/// Lets the premises allow for what targets do to those after them: whoever hangs on another one's network is
+/// made anew with it.
+pub fn allow_for_each_other<'a>(plans: impl Iterator<Item = &'a mut TargetPlan>) {
+    let mut anew: Vec<ServiceKey> = Vec::new();
+    for plan in plans {
+        plan.premise.recreated_before = anew.contains(&plan.target);
+        if plan.recreates() {
+            anew.extend(plan.dependents.iter().map(|service| ServiceKey {
+                service: service.as_str().into(),
+                ..plan.target.clone()
+            }));
+        }
+    }
+}
+
 /// Says why a target was not begun after another one's end.
 pub fn not_begun(after: &ServiceKey, how: &str) -> String {
     format!("not begun, as {after} {how}")
@@ -310,5 +328,34 @@ pub fn sample(action: Action) -> TargetPlan {
         undone_by: Vec::new(),
         undo: String::new(),
         blocked: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_hangs_on_the_network_of_one_before_may_have_been_made_anew() {
+        let mut vpn = sample(Action::Update);
+        vpn.dependents = vec!["torrent".to_owned()];
+        let named = |name: &str| {
+            let mut plan = sample(Action::Update);
+            plan.target.service = name.into();
+            plan
+        };
+        let allowed = |plans: &mut [TargetPlan]| -> Vec<bool> {
+            allow_for_each_other(plans.iter_mut());
+            plans
+                .iter()
+                .map(|plan| plan.premise.recreated_before)
+                .collect()
+        };
+        let mut plans = [vpn.clone(), named("torrent"), named("blog")];
+        assert_eq!(allowed(&mut plans), [false, true, false]);
+        let mut plans = [named("torrent"), vpn.clone()];
+        assert_eq!(allowed(&mut plans), [false, false], "it comes before");
+        vpn.action = Action::Pull;
+        assert_eq!(allowed(&mut [vpn, named("torrent")]), [false, false]);
     }
 }

@@ -99,6 +99,8 @@ fn head(plan: &TargetPlan, text: &mut String) {
     set("KEEP", &plan.keep_count.to_string());
     set("SAME_IMAGE", if plan.same_image() { "yes" } else { "" });
     set("ONE_SHOT", if plan.one_shot { "yes" } else { "" });
+    let anew = plan.premise.recreated_before;
+    set("RECREATED_BEFORE", if anew { "yes" } else { "" });
     // Values that are taken over are in the job's rendering and were not in the plan's.
     let rendering = plan.premise.rendering.as_deref();
     set(

@@ -7,7 +7,7 @@ use crate::app::targets;
 use crate::core::names::{HostName, ServiceKey};
 use crate::core::rollout::Action;
 use crate::core::rollout::order::{self, Placed};
-use crate::core::rollout::plan::Plan;
+use crate::core::rollout::plan::{Plan, allow_for_each_other};
 
 use super::{Actor, Order, Prepared};
 
@@ -70,10 +70,11 @@ impl Actor {
             .collect();
         let (places, projects) = order::of_targets(&placed, &self.settings.order);
         let mut taken: Vec<Option<Prepared>> = prepared.into_iter().map(Some).collect();
-        let prepared: Vec<Prepared> = places
+        let mut prepared: Vec<Prepared> = places
             .into_iter()
             .filter_map(|place| taken[place].take())
             .collect();
+        allow_for_each_other(prepared.iter_mut().map(|one| &mut one.plan));
         let hosts: BTreeSet<&HostName> = prepared.iter().map(|one| &one.plan.target.host).collect();
         let lanes = if order.parallel { 1 } else { hosts.len() };
         Many {

@@ -161,6 +161,7 @@ begin() {
   [ -z "$RENDERING" ] || [ "$(rendering)" = "$RENDERING" ] || finish refused "$OTHER_RENDERING"
   expected=$(premise_containers | sort)
   found=$(for id in $(members "$SERVICE"); do printf '%s %s\n' "$id" "$(docker_ inspect -f '{{.Image}}' "$id")"; done | sort)
+  if [ -n "$RECREATED_BEFORE" ]; then expected=$(printf '%s\n' "$expected" | sed 's/.* //' | sort); found=$(printf '%s\n' "$found" | sed 's/.* //' | sort); fi
   [ "$expected" = "$found" ] || finish refused "the containers of $SERVICE changed since the plan was made"
   # The way back is on disk before the first change.
   journal null "begun" || finish refused "the journal $STATE/journal.jsonl cannot be written"
