@@ -11,6 +11,7 @@ use crate::core::rollout::Action;
 use crate::core::rollout::pin::How;
 use crate::core::rollout::plan::{ImageState, Plan, TargetPlan};
 use crate::core::rollout::script as job;
+use crate::core::rollout::steps;
 
 use super::{Explanation, Tone, ago};
 
@@ -108,11 +109,11 @@ fn ready(model: &Model, dialog: &Dialog, plan: &TargetPlan, page: &mut Explanati
         }
         page.gap();
     }
-    steps(model, plan, page);
+    course(model, plan, page);
 }
 
 /// Writes from what to what, by which commands, what restarts with it and what would undo it.
-fn steps(model: &Model, plan: &TargetPlan, page: &mut Explanation) {
+fn course(model: &Model, plan: &TargetPlan, page: &mut Explanation) {
     page.add("from", image(model, &plan.from));
     page.add("to", goal(model, plan));
     if let Some(free) = plan.free_bytes {
@@ -171,6 +172,23 @@ fn steps(model: &Model, plan: &TargetPlan, page: &mut Explanation) {
     }
     if !plan.undo.is_empty() {
         page.add("undo", &plan.undo);
+    }
+    at_need(plan, page);
+}
+
+/// Writes the commands that are run only where they are needed, below what makes them needed.
+fn at_need(plan: &TargetPlan, page: &mut Explanation) {
+    let commands = steps::at_need(plan);
+    if !commands.is_empty() {
+        page.gap();
+    }
+    let mut before = "";
+    for command in commands {
+        if command.when != before {
+            page.toned("if", command.when, Tone::Quiet);
+            before = command.when;
+        }
+        page.toned("", job::command_line(&command.argv), Tone::Quiet);
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::core::rollout::plan::{ImageState, TargetPlan};
+use crate::core::rollout::steps::{self, AtNeed};
 use crate::runtime::follow;
 
 /// One line.
@@ -56,6 +57,8 @@ pub struct PlanTarget {
     pub free_bytes: Option<u64>,
     pub differences: Vec<String>,
     pub argv: Vec<Vec<String>>,
+    /// Commands that are run only where they are needed.
+    pub at_need: Vec<AtNeed>,
     pub folder: String,
     pub dependents: Vec<String>,
     pub pinned: Option<&'static str>,
@@ -120,6 +123,7 @@ impl PlanTarget {
             free_bytes: plan.free_bytes,
             differences: plan.differences.clone(),
             argv: plan.argv.clone(),
+            at_need: steps::at_need(plan),
             folder: plan.folder.clone(),
             dependents: plan.dependents.clone(),
             pinned: plan.pin.as_ref().map(|pin| match pin.how {

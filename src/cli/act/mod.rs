@@ -219,6 +219,13 @@ fn show(plan: &PlanLine, output: &mut Output<'_>) -> Result<(), Failed> {
                 crate::core::rollout::script::command_line(argv)
             ))?;
         }
+        for command in &target.at_need {
+            output.line(format_args!(
+                "  if     {}: {}",
+                command.when,
+                crate::core::rollout::script::command_line(&command.argv)
+            ))?;
+        }
         for warning in &target.warnings {
             output.line(format_args!("  ! {}", crate::core::text::clean(warning)))?;
         }

@@ -21,6 +21,7 @@ use super::dossier::Dossier;
 use super::guard::Difference;
 use super::pin;
 use super::plan::{ImageState, Patience, Premise, TargetPlan};
+use super::steps;
 use super::undo;
 
 /// What is asked for.
@@ -139,7 +140,7 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
         return plan;
     }
     plan_pin(wish, known, reference.as_ref(), &mut plan);
-    plan.argv = argv(&plan);
+    plan.argv = steps::argv(&plan, &[]);
     plan.undo = undo(&plan);
     warn(wish, known, &mut plan);
     let differences = blocked::differences(known, &plan);
@@ -387,72 +388,6 @@ fn plan_pin(
         },
         Action::Pull | Action::Recreate | Action::Update | Action::Keep => {}
     }
-}
-
-/// Lists the commands of the job as they are run, for the plan's reader.
-fn argv(plan: &TargetPlan) -> Vec<Vec<String>> {
-    let words = |base: &[String], rest: &[&str]| -> Vec<String> {
-        base.iter()
-            .cloned()
-            .chain(rest.iter().map(|word| (*word).to_owned()))
-            .collect()
-    };
-    let service = plan.target.service.as_str();
-    let mut list = Vec::new();
-    if let (Some(keep), Some(from)) = (&plan.keep_tag, &plan.from.image_id)
-        && plan.action != Action::Unpin
-    {
-        list.push(words(&plan.docker, &["tag", from.digest().as_str(), keep]));
-    }
-    match plan.action {
-        Action::Pull | Action::Update => list.push(words(&plan.compose, &["pull", service])),
-        Action::Rollback | Action::Pin => {
-            if let Some(fetch) = &plan.fetch_reference {
-                list.push(words(&plan.docker, &["pull", fetch]));
-            }
-            if let (Action::Rollback, None, Some(to)) = (plan.action, &plan.pin, &plan.to.image_id)
-            {
-                list.push(words(
-                    &plan.docker,
-                    &["tag", to.digest().as_str(), &plan.service_tag],
-                ));
-            }
-        }
-        Action::Keep => {
-            if let Some(fetch) = &plan.fetch_reference {
-                list.push(words(&plan.docker, &["pull", fetch]));
-            }
-            if let (Some(to), Some(hold)) = (&plan.to.image_id, &plan.hold_tag) {
-                list.push(words(&plan.docker, &["tag", to.digest().as_str(), hold]));
-            }
-        }
-        Action::Recreate | Action::Unpin => {}
-    }
-    if plan.recreates() {
-        let mut up = words(&plan.compose, &["up", "-d", "--no-deps", "--pull", "never"]);
-        if plan.action == Action::Recreate {
-            up.push("--force-recreate".to_owned());
-        }
-        if plan.scale > 1 {
-            up.push("--scale".to_owned());
-            up.push(format!("{service}={}", plan.scale));
-        }
-        up.push(service.to_owned());
-        list.push(up);
-        for dependent in &plan.dependents {
-            let rest = [
-                "up",
-                "-d",
-                "--no-deps",
-                "--force-recreate",
-                "--pull",
-                "never",
-                dependent,
-            ];
-            list.push(words(&plan.compose, &rest));
-        }
-    }
-    list
 }
 
 fn undo(plan: &TargetPlan) -> String {

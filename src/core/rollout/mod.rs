@@ -11,6 +11,7 @@ pub mod pin;
 pub mod plain;
 pub mod plan;
 pub mod script;
+pub mod steps;
 pub mod undo;
 
 use serde::{Deserialize, Serialize};

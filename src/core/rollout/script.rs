@@ -4,9 +4,9 @@
 //! `out` file (see `job`), the commands' own words to `err`, and its end to `rc`. It holds no secret: values that are
 //! taken over come through its environment.
 
-use super::Action;
 use super::pin::{BLOCK_BEGIN, BLOCK_END, Block, FileChange, How, NO_FILE, NO_LINE_END};
 use super::plan::{Plain, TargetPlan};
+use super::steps;
 
 /// Makes the whole script of a plan.
 pub fn script(plan: &TargetPlan) -> String {
@@ -23,25 +23,8 @@ pub fn script(plan: &TargetPlan) -> String {
         text.push_str("take_body\n");
     }
     text.push_str("begin\n");
-    match plan.action {
-        Action::Pull => text.push_str(PULL),
-        Action::Recreate => text.push_str(RECREATE),
-        Action::Update => text.push_str(UPDATE),
-        Action::Rollback => text.push_str(if plan.plain.is_some() {
-            ROLLBACK_PLAIN
-        } else if plan.pin.is_some() {
-            ROLLBACK_PINNED
-        } else {
-            ROLLBACK_BY_TAG
-        }),
-        Action::Pin => text.push_str(if plan.recreates() {
-            ROLLBACK_PINNED
-        } else {
-            PIN_ONLY
-        }),
-        Action::Unpin if plan.pin.is_none() => text.push_str(UNPIN_UNDONE),
-        Action::Unpin => text.push_str(UNPIN),
-        Action::Keep => text.push_str(KEEP),
+    for part in steps::parts(plan) {
+        text.push_str(&part.script());
     }
     text.push_str("}\nsupervise \"$@\"\n");
     text
@@ -250,109 +233,11 @@ pub const FACTS_OF: &str = include_str!("script/facts_of.sh");
 /// What is other for a container of no project.
 const PLAIN: &str = include_str!("script/plain.sh");
 
-const PULL: &str = r#"keep
-pull_service
-expect_tag
-if [ "$(id_of "$SERVICE_TAG")" = "$FROM_ID" ]; then drop_keep; finish unchanged "the host already held what the tag names"; fi
-finish succeeded "fetched; nothing was recreated"
-"#;
-
-const RECREATE: &str = r#"keep
-expect_tag
-recreate --force-recreate
-prove "$TO_ID" || put_back "$WHY"
-tidy
-finish succeeded "recreated, proven by digest and health"
-"#;
-
-const UPDATE: &str = r#"keep
-pull_service
-expect_tag
-own=$(id_of "$SERVICE_TAG")
-if { [ "$own" = "$FROM_ID" ] || [ -n "$SAME_IMAGE" ]; } && lives; then [ "$own" = "$FROM_ID" ] && drop_keep; finish unchanged "what runs is what the tag names"; fi
-recreate
-prove "$own" || put_back "$WHY"
-tidy
-finish succeeded "updated, proven by digest and health"
-"#;
-
-const ROLLBACK_PINNED: &str = r#"keep
-if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
-hold
-pin_is_new || finish refused "the files of the pin changed since the plan was made"
-before=$(other_services)
-: >"$J/pinning"
-pin_write || { pin_undo; finish halted "the pin could not be written; nothing was changed"; }
-after=$(other_services)
-if [ "$before" != "$after" ] || [ -z "$(compose config --hash "$SERVICE" 2>>"$J/err")" ]; then
-  pin_undo
-  finish halted "with the pin's file the project would render differently beyond $SERVICE; it was taken back and nothing was changed"
-fi
-recreate
-prove "$TO_ID" || put_back "$WHY"
-tidy
-finish succeeded "rolled back and pinned, proven by digest and health"
-"#;
-
-const ROLLBACK_BY_TAG: &str = r#"keep
-if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
-hold
-docker_ tag "$TO_ID" "$SERVICE_TAG" || finish halted "the image could not be given the tag $SERVICE_TAG: $(last_words)"
-recreate
-prove "$TO_ID" || put_back "$WHY"
-tidy
-finish succeeded "rolled back, proven by digest and health; not pinned: the next pull undoes it"
-"#;
-
-const ROLLBACK_PLAIN: &str = r#"keep
-if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
-hold
-case $SERVICE_TAG in
-  *@*|sha256:*) : ;;
-  *) docker_ tag "$TO_ID" "$SERVICE_TAG" || finish halted "the image could not be given the tag $SERVICE_TAG: $(last_words)" ;;
-esac
-recreate
-prove "$TO_ID" || put_back "$WHY"
-tidy
-finish succeeded "rolled back, proven by digest and health; not pinned: the next pull and recreation undo it"
-"#;
-
-const PIN_ONLY: &str = r#"keep
-hold
-pin_is_new || finish refused "the files of the pin changed since the plan was made"
-before=$(other_services)
-: >"$J/pinning"
-pin_write || { pin_undo; finish halted "the pin could not be written; nothing was changed"; }
-after=$(other_services)
-if [ "$before" != "$after" ] || [ -z "$(compose config --hash "$SERVICE" 2>>"$J/err")" ]; then
-  pin_undo
-  finish halted "with the pin's file the project would render differently beyond $SERVICE; it was taken back and nothing was changed"
-fi
-finish succeeded "pinned; nothing was recreated"
-"#;
-
-const UNPIN: &str = r#"[ -n "$PIN" ] || finish unchanged "it is not pinned"
-pin_is_new || finish refused "the files of the pin changed since the plan was made"
-: >"$J/pinning"
-pin_write || { pin_undo; finish halted "the pin could not be taken back; its files are as they were"; }
-finish succeeded "the pin is gone; the service follows its tag from the next recreation on"
-"#;
-
-const UNPIN_UNDONE: &str = r#"finish succeeded "the pin had been undone already and is lifted now; no file was changed"
-"#;
-
-const KEEP: &str = r#"if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi
-step keep started
-hold
-[ "$(id_of "$HOLD_TAG")" = "$TO_ID" ] || finish halted "$HOLD_TAG does not name $TO_ID; what runs is untouched"
-step keep done
-finish succeeded "kept on the host as $HOLD_TAG"
-"#;
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::core::rollout::Action;
     use crate::core::rollout::plan::sample;
 
     fn sh(arguments: &[&str], input: &str) -> (bool, String) {

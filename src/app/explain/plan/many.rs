@@ -9,7 +9,7 @@ use crate::core::names::{HostName, ServiceKey};
 use crate::core::rollout::plan::{Plan, TargetPlan};
 
 use super::super::{Explanation, Tone};
-use super::{steps, time};
+use super::{course, time};
 
 /// What of it is fetched and kept on one host.
 #[derive(Default)]
@@ -68,7 +68,7 @@ pub fn page(model: &Model, dialog: &Dialog, plan: &Plan, page: &mut Explanation)
                 page.add("", format!("t takes over {names} for this job"));
             }
         }
-        steps(model, one, page);
+        course(model, one, page);
     }
 }
 

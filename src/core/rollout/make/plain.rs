@@ -4,6 +4,7 @@ use crate::core::image::{ImageRef, Pointer};
 use crate::core::rollout::Action;
 use crate::core::rollout::plain::{self, Look};
 use crate::core::rollout::plan::{Plain, TargetPlan};
+use crate::core::rollout::steps;
 
 use super::{Goal, Known, Wish, blocked};
 
@@ -30,7 +31,7 @@ pub(super) fn complete(wish: &Wish<'_>, known: &Known<'_>, look: &Look, plan: &m
         api: look.version(),
         reference: reference(wish, known, look, plan),
     });
-    plan.argv = argv(look, plan);
+    plan.argv = steps::argv(plan, &requests(look, plan));
     plan.undo = undo(plan);
     warn(wish, known, look, plan);
     plan.blocked = stopped_by(wish, known, look, plan);
@@ -56,63 +57,20 @@ fn reference(wish: &Wish<'_>, known: &Known<'_>, look: &Look, plan: &TargetPlan)
     }
 }
 
-/// Lists what the job does, in its order.
-fn argv(look: &Look, plan: &TargetPlan) -> Vec<Vec<String>> {
-    let mut list: Vec<Vec<String>> = Vec::new();
-    let mut docker = |rest: &[&str]| {
-        let rest = rest.iter().map(|word| (*word).to_owned());
-        list.push(plan.docker.iter().cloned().chain(rest).collect());
+/// Lists the requests that make the container anew, as commands are shown; without what they carry.
+fn requests(look: &Look, plan: &TargetPlan) -> Vec<Vec<String>> {
+    let Some(plain) = &plan.plain else {
+        return Vec::new();
     };
-    if let (Some(keep), Some(from)) = (&plan.keep_tag, &plan.from.image_id) {
-        docker(&["tag", from.digest().as_str(), keep]);
-    }
-    match plan.action {
-        Action::Pull | Action::Update => docker(&["pull", &plan.service_tag]),
-        Action::Rollback | Action::Keep => {
-            if let Some(fetch) = &plan.fetch_reference {
-                docker(&["pull", fetch]);
-            }
-            let to = plan.to.image_id.as_ref().map(ToString::to_string);
-            if let (Some(to), Some(hold)) = (&to, &plan.hold_tag) {
-                docker(&["tag", to, hold]);
-            }
-            if let (Action::Rollback, Some(to), false) =
-                (plan.action, &to, plan.service_tag.contains('@'))
-            {
-                docker(&["tag", to, &plan.service_tag]);
-            }
-        }
-        Action::Recreate | Action::Pin | Action::Unpin => {}
-    }
-    let Some(plain) = plan.plain.as_ref().filter(|_| plan.recreates()) else {
-        return list;
-    };
-    let (name, new, former) = (
-        plan.target.service.as_str(),
-        plan.new_name(),
-        plan.former_name(),
-    );
     // Requests that cannot be worked out block the plan.
-    for request in plain::requests(look, &plain.reference, &new).unwrap_or_default() {
-        let asked = format!("POST /v{}/{}", plain.api, request.path);
-        docker(&["system", "dial-stdio", &asked]);
-    }
-    let restarts = plain.restart != "no";
-    if restarts {
-        docker(&["update", "--restart=always", name]);
-    }
-    match plain.stop_seconds {
-        Some(seconds) => docker(&["stop", "-t", &seconds.to_string(), name]),
-        None => docker(&["stop", name]),
-    }
-    docker(&["rename", name, &former]);
-    docker(&["rename", &new, name]);
-    docker(&["start", name]);
-    if restarts {
-        docker(&["update", "--restart=no", &former]);
-    }
-    docker(&["rm", &former]);
-    list
+    let made = plain::requests(look, &plain.reference, &plan.new_name()).unwrap_or_default();
+    made.iter()
+        .map(|request| {
+            let asked = format!("POST /v{}/{}", plain.api, request.path);
+            let rest = ["system", "dial-stdio", &asked].map(str::to_owned);
+            plan.docker.iter().cloned().chain(rest).collect()
+        })
+        .collect()
 }
 
 fn undo(plan: &TargetPlan) -> String {
