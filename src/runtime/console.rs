@@ -8,6 +8,7 @@ use ratatui::Terminal;
 use ratatui::backend::Backend;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 
 use crate::app::effect::{Console, Effect};
 use crate::app::jobs;
@@ -104,14 +105,20 @@ where
                 // The program in the foreground has the keyboard to itself.
                 drop(reader);
                 screen.pause();
-                let ran = tokio::task::block_in_place(|| run_foreground(&foreground));
+                let title = foreground.title.clone();
+                let program = tokio::task::spawn_blocking(move || run_foreground(&foreground));
+                let (ran, then) = behind::<M, W>(parts, screen, &mut manager, program).await?;
                 screen.resume()?;
                 if let Err(error) = ran {
-                    let text = format!("{}: {error}", foreground.title);
+                    let text = format!("{title}: {error}");
                     let _ = parts.sender.send(Msg::Trouble(text));
                 }
                 reader = Task(tokio::spawn(input::read(parts.sender.clone())));
                 parts.model.dirty = true;
+                if !matches!(then, After::GoOn) {
+                    after = then;
+                    continue;
+                }
             }
             After::Stop => {
                 // Taking the terminal again asks it where its cursor is: nobody else may read the answer.
@@ -150,6 +157,39 @@ where
     }
 }
 
+/// Takes messages in while a program has the terminal, so that they do not pile up; nothing is drawn.
+///
+/// Returns how the program ended and what has to come after it.
+async fn behind<M, W>(
+    parts: &mut Parts<W>,
+    screen: &mut Screen,
+    manager: &mut Manager,
+    mut program: JoinHandle<io::Result<()>>,
+) -> io::Result<(io::Result<()>, After)>
+where
+    W: World,
+    M: Hands<W>,
+{
+    let mut then = After::GoOn;
+    loop {
+        let wake = update::next_wake(&parts.model);
+        let msg = tokio::select! {
+            ran = &mut program => return Ok((ran.unwrap_or_else(|error| Err(error.into())), then)),
+            msg = next(parts, wake, manager.due()) => msg,
+        };
+        manager.alive();
+        let Some(msg) = msg else {
+            let ran = program.await.unwrap_or_else(|error| Err(error.into()));
+            return Ok((ran, After::End));
+        };
+        match step::<M, W>(parts, msg, screen)? {
+            After::GoOn => {}
+            // It comes once the program gives the terminal back.
+            after => then = after,
+        }
+    }
+}
+
 /// What comes after a message.
 enum After {
     GoOn,
@@ -163,7 +203,7 @@ enum After {
 }
 
 /// A task that ends with its owner.
-struct Task(tokio::task::JoinHandle<()>);
+struct Task(JoinHandle<()>);
 
 impl Drop for Task {
     fn drop(&mut self) {

@@ -37,6 +37,7 @@ use crate::core::settings::Settings;
 use super::acting::Actor;
 use super::builds::Builds;
 use super::jobs::Jobs;
+use super::records::Records;
 use super::sessions::Sessions;
 use super::world::{Foreground, Hands as CanAct, Queue, World};
 
@@ -60,6 +61,7 @@ pub struct Live {
     /// Where the operator's own journal is.
     state: Option<PathBuf>,
     operating: Option<Arc<mode::Operating>>,
+    records: Records,
     jobs: Jobs,
     /// Questions of the view that is open.
     asking: Asking,
@@ -102,6 +104,7 @@ impl Live {
         Self {
             finds_jobs: false,
             config: None,
+            records: Records::default(),
             asking: Asking::default(),
             logs: Asking::default(),
             jobs: Jobs::new(actor, queue.clone(), paths.state.clone()),
@@ -427,7 +430,9 @@ impl World for Live {
             Look::Cease => self.asking.cease(),
             Look::Journal { host } => {
                 let (actor, queue) = (self.actor(), self.queue.clone());
+                let recorded = self.records.written();
                 tokio::spawn(async move {
+                    recorded.await;
                     let result = match &host {
                         Some(host) => actor.journal(host).await,
                         None => Ok(actor.own_journal().await),
@@ -501,25 +506,23 @@ impl World for Live {
             let _ = queue.send(Msg::Restored(Box::default()));
             return;
         };
-        self.sessions.saving(tokio::task::spawn_blocking(move || {
-            if let Err(error) = file.save(&memory) {
-                let _ = queue.send(Msg::Trouble(error.to_string()));
-            }
+        let recorded = self.records.written();
+        self.sessions.saving(tokio::spawn(async move {
+            // What was seen is on disk before it is forgotten that it was new.
+            recorded.await;
+            let save = move || {
+                if let Err(error) = file.save(&memory) {
+                    let _ = queue.send(Msg::Trouble(error.to_string()));
+                }
+            };
+            let _ = tokio::task::spawn_blocking(save).await;
         }));
     }
 
     fn record(&mut self, events: Vec<Event>) {
-        let Some(state) = &self.state else {
-            return;
-        };
-        let journal = Journal::in_folder(state);
-        // A line or two: waiting for them keeps their order, and they are on disk before anything is forgotten.
-        for event in &events {
-            if let Err(error) = journal.append(event) {
-                let text = format!("the journal could not be written: {error}");
-                let _ = self.queue.send(Msg::Trouble(text));
-                return;
-            }
+        if let Some(state) = &self.state {
+            self.records
+                .write(Journal::in_folder(state), events, self.queue.clone());
         }
     }
 
@@ -529,6 +532,7 @@ impl World for Live {
         let all = futures_util::future::join_all(open.iter().map(HostSession::close));
         // A connection that does not close in time is ended with the process that holds it.
         let _ = tokio::time::timeout(CLOSE_PATIENCE, all).await;
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, self.records.written()).await;
         if let Some(saving) = self.sessions.saved() {
             let _ = tokio::time::timeout(CLOSE_PATIENCE, saving).await;
         }

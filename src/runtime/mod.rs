@@ -17,6 +17,7 @@ pub mod live;
 mod logs;
 pub mod notify;
 mod offers;
+mod records;
 mod sessions;
 pub mod terminal;
 pub mod wake;
