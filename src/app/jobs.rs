@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::core::names::{HostName, ServiceKey};
+use crate::core::names::ServiceKey;
 use crate::core::rollout::job::{Progress, StepState};
 use crate::core::rollout::plan::{ImageState, Plan, TargetPlan, confirmation};
 use crate::core::rollout::{Action, Outcome, Step};
@@ -240,12 +240,6 @@ pub fn running<'a>(model: &'a Model, service: Option<&ServiceKey>) -> Option<&'a
     let mut all = model.jobs.iter().filter(|job| job.runs());
     let own = all.clone().find(|job| Some(&job.target) == service);
     own.or_else(|| all.next().filter(|_| all.next().is_none()))
-}
-
-/// Returns how many jobs run on a host.
-pub fn running_on(model: &Model, host: &HostName) -> usize {
-    let here = |job: &&Job| job.runs() && job.target.host == *host;
-    model.jobs.iter().filter(here).count()
 }
 
 /// Returns what a service runs, as plans name it.

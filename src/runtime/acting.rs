@@ -4,6 +4,7 @@
 
 mod goal;
 pub mod many;
+mod others;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -149,6 +150,7 @@ impl Actor {
         let asked = self
             .goal(model, service, host, action, order, &follows)
             .await;
+        let others = self.others(service, action, &dossier).await;
         let goal = asked.as_goal();
         let wish = Wish {
             job,
@@ -180,7 +182,7 @@ impl Actor {
             fetch_bytes: asked.fetch_bytes(model, observation, service),
             settings: self.settings.rollback,
             not_compose,
-            changed_by_others: None,
+            changed_by_others: others.as_deref(),
         };
         let mut plan = make::target(&wish, &known);
         if let Asked::HeldInstead(_, why) = &asked {
