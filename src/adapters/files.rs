@@ -14,7 +14,8 @@ use crate::core::files::{FilesState, Recipe, Rendered, RenderedService};
 use crate::core::history::Event;
 use crate::core::names::{HostName, ProjectName};
 use crate::core::pinned::{self, Found};
-use crate::core::rollout::pin::{BLOCK_BEGIN, BLOCK_END, MARKER, OVERRIDE_FILE, PIN_FILE};
+use crate::core::rollout::compose_files::{ALL_PROFILES, OVERRIDE_FILE, PIN_FILE};
+use crate::core::rollout::pin::{BLOCK_BEGIN, BLOCK_END, MARKER};
 use crate::core::text::clean_within;
 
 use super::shell::{Limits, Outcome, Place, ScriptError, join, quote};
@@ -136,8 +137,9 @@ fn script(docker: &[String], recipe: &Recipe, project: &ProjectName) -> String {
     let files = join(&recipe.config_files);
     let docker = join(docker);
     let mut common = format!(
-        "-p {} --project-directory {folder} --profile '*'",
-        quote(project.as_str())
+        "-p {} --project-directory {folder} {}",
+        quote(project.as_str()),
+        join(&ALL_PROFILES)
     );
     if let Some(file) = &recipe.environment_file {
         common.push_str(&format!(" --env-file {}", quote(file)));

@@ -11,10 +11,11 @@ use super::super::shell::{Limits, Place, join, quote};
 use super::{shape, variables};
 use crate::core::files::{FilesState, Recipe};
 use crate::core::names::{ContainerId, ProjectName, ServiceName};
-use crate::core::rollout::dossier::{Dossier, LockOwner};
-use crate::core::rollout::pin::{
-    self, BLOCK_BEGIN, BLOCK_END, EnvFile, MARKER, OVERRIDE_FILE, OVERRIDE_NAMES, PIN_FILE,
+use crate::core::rollout::compose_files::{
+    self, ALL_PROFILES, OVERRIDE_FILE, OVERRIDE_NAMES, PIN_FILE,
 };
+use crate::core::rollout::dossier::{Dossier, LockOwner};
+use crate::core::rollout::pin::{BLOCK_BEGIN, BLOCK_END, EnvFile, MARKER};
 use crate::core::rollout::script::OTHERS_AT_WORK;
 use crate::core::rollout::undo::{self, Found, Kind};
 use crate::core::text::clean_within;
@@ -87,23 +88,14 @@ fn script(
     let folder = quote(&recipe.working_dir);
     let docker = join(docker);
     let mut compose = format!("{docker} compose -p {}", quote(project.as_str()));
-    for word in pin::arguments(recipe) {
+    for word in compose_files::arguments(recipe) {
         compose.push(' ');
         compose.push_str(&quote(&word));
     }
-    let mut files: Vec<String> = recipe.config_files.clone();
-    for name in OVERRIDE_NAMES.iter().chain(&[".env"]) {
-        files.push(format!(
-            "{}/{name}",
-            recipe.working_dir.trim_end_matches('/')
-        ));
-    }
-    files.extend(recipe.environment_file.clone());
-    files.sort();
-    files.dedup();
-    let files = join(&files);
+    let files = join(&compose_files::deciding(recipe));
     let given = quote(recipe.environment_file.as_deref().unwrap_or(".env"));
     let overrides = join(&OVERRIDE_NAMES);
+    let rendering = format!("{compose} {}", join(&ALL_PROFILES));
     let project = quote(project.as_str());
     let service = quote(service.as_str());
     let marker = quote(MARKER);
@@ -111,13 +103,14 @@ fn script(
     let host = host_script(&docker, &project);
     format!(
         r##"{BEGINNING}cd {folder} || exit 0
-N config; {compose} config --format json 2>/dev/null
-N rendering; {compose} config --format json 2>/dev/null | sha256sum | cut -d' ' -f1
-N raw; {compose} config --no-interpolate --format json 2>/dev/null
+N config; {rendering} config --format json 2>/dev/null
+N rendering; {rendering} config --format json 2>/dev/null | sha256sum | cut -d' ' -f1
+N raw; {rendering} config --no-interpolate --format json 2>/dev/null
 # A container that an interrupted recreation made and never started counts only where nothing else is left.
 ids=$({docker} ps -a --no-trunc --filter label=com.docker.compose.project={project} --filter label=com.docker.compose.service={service} --filter label=com.docker.compose.oneoff=False --format '{{{{.ID}}}} {{{{.State}}}} {{{{.Label "com.docker.compose.replace"}}}}' | awk '$2 == "created" && $3 != "" {{ left = left $1 "\n"; next }} {{ print $1; some = 1 }} END {{ if (!some) printf "%s", left }}')
 N containers; [ -z "$ids" ] || {docker} inspect $ids
 N images; [ -z "$ids" ] || {docker} image inspect $({docker} inspect -f '{{{{.Image}}}}' $ids | sort -u) 2>/dev/null
+N present; {docker} ps -a --filter label=com.docker.compose.project={project} --format '{{{{.Label "com.docker.compose.service"}}}}' 2>/dev/null
 N networks; {docker} network ls --filter label=com.docker.compose.project={project} --format '{{{{.Name}}}}' 2>/dev/null
 N names; sed -n 's/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{{0,1\}}\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*=.*/\2/p' {given} 2>/dev/null; env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'
 N files; for f in {files}; do if [ -e "$f" ]; then own=$(sha256sum "$f" 2>/dev/null | cut -d' ' -f1); printf '%s %s\n' "${{own:-unreadable}}" "$f"; else printf 'absent %s\n' "$f"; fi; done
@@ -219,6 +212,12 @@ fn fill(
         .map(|name| clean_within(name, 256))
         .collect();
     dossier.dependents = shape::dependents(&config, service.as_str());
+    // One that was never started, as of a profile that nobody uses, has nothing that could be cut off.
+    let present: Vec<&str> = lines("present").collect();
+    if present.contains(&service.as_str()) {
+        let is_present = |name: &String| present.contains(&name.as_str());
+        dossier.dependents.retain(is_present);
+    }
     if let (Some(rendered), Some(running)) =
         (&mut dossier.rendered, dossier.containers.values().next())
     {
@@ -316,7 +315,7 @@ fn fill_folder(dossier: &mut Dossier, sections: &BTreeMap<String, String>, recip
     folder.config_files = recipe
         .config_files
         .iter()
-        .map(|file| pin::relative(&recipe.working_dir, file).to_owned())
+        .map(|file| compose_files::relative(&recipe.working_dir, file).to_owned())
         .collect();
     folder.own_override = own("ownoverride");
     folder.own_pin_file = own("ownpin");

@@ -17,6 +17,7 @@ mod plain;
 pub use held::held;
 
 use super::Action;
+use super::compose_files;
 use super::dossier::Dossier;
 use super::guard::Difference;
 use super::pin;
@@ -157,7 +158,7 @@ fn compose(known: &Known<'_>, project: &str) -> Vec<String> {
     let Some(recipe) = known.recipe else {
         return argv;
     };
-    argv.extend(pin::arguments(recipe));
+    argv.extend(compose_files::arguments(recipe));
     argv
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here runs anything. A plan is made from facts by a pure function; what is shown is what runs.
 
+pub mod compose_files;
 pub mod dossier;
 pub mod guard;
 pub mod job;

@@ -5,8 +5,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::core::files::Recipe;
 use crate::core::text::clean_within;
+
+use super::compose_files::{OVERRIDE_FILE, PIN_FILE, found_by_itself};
 
 /// The first line of every file that this program makes beside compose files.
 pub const MARKER: &str = "# homelab-tui pin (remove with: homelab-tui unpin)";
@@ -14,27 +15,6 @@ pub const MARKER: &str = "# homelab-tui pin (remove with: homelab-tui unpin)";
 pub const BLOCK_BEGIN: &str = "# homelab-tui pin begin";
 /// The line after our block in `.env`.
 pub const BLOCK_END: &str = "# homelab-tui pin end";
-/// The override file that is made where there is none.
-pub const OVERRIDE_FILE: &str = "compose.override.yaml";
-/// The file that holds pins where an override file exists already.
-pub const PIN_FILE: &str = "homelab-tui.pin.yaml";
-
-/// Names under which compose reads an override file, in its order.
-pub const OVERRIDE_NAMES: [&str; 4] = [
-    "compose.override.yml",
-    "compose.override.yaml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-];
-
-/// Names under which compose finds a project's one file.
-pub const DEFAULT_NAMES: [&str; 4] = [
-    "compose.yaml",
-    "compose.yml",
-    "docker-compose.yml",
-    "docker-compose.yaml",
-];
-
 /// What lies in a project's folder, as far as pins are concerned.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Folder {
@@ -157,41 +137,6 @@ pub enum CannotPin {
     Unwritable(String),
 }
 
-/// Names a project's files for compose as they were named when it was started: not at all where compose finds them
-/// itself, as only so is an override file read, and only so are the labels of new containers the same.
-///
-/// Files of pins are ours and come and go; compose finds them by itself.
-pub fn arguments(recipe: &Recipe) -> Vec<String> {
-    let names: Vec<&str> = recipe
-        .config_files
-        .iter()
-        .map(|file| relative(&recipe.working_dir, file))
-        .filter(|name| *name != PIN_FILE)
-        .collect();
-    let found_by_itself = match names.as_slice() {
-        [one] => DEFAULT_NAMES.contains(one),
-        [one, two] => DEFAULT_NAMES.contains(one) && OVERRIDE_NAMES.contains(two),
-        _ => false,
-    };
-    let mut arguments: Vec<String> = Vec::new();
-    if !found_by_itself {
-        for name in names {
-            arguments.extend(["-f".to_owned(), name.to_owned()]);
-        }
-    }
-    if let Some(file) = &recipe.environment_file {
-        arguments.extend(["--env-file".to_owned(), file.clone()]);
-    }
-    arguments
-}
-
-/// Returns a file's name as seen from a folder.
-pub fn relative<'a>(folder: &str, file: &'a str) -> &'a str {
-    file.strip_prefix(folder.trim_end_matches('/'))
-        .and_then(|rest| rest.strip_prefix('/'))
-        .unwrap_or(file)
-}
-
 /// Chooses the least invasive way that holds.
 pub fn way(folder: &Folder) -> Result<How, CannotPin> {
     if folder.compose_file_in_environment {
@@ -212,14 +157,12 @@ pub fn way(folder: &Folder) -> Result<How, CannotPin> {
         })
         .filter(|file| *file != PIN_FILE)
         .collect();
-    let default_only = match users.as_slice() {
-        [one] => DEFAULT_NAMES.contains(&one.as_str()),
-        [one, two] => {
-            DEFAULT_NAMES.contains(&one.as_str()) && folder.user_override.as_ref() == Some(two)
-        }
-        _ => false,
-    };
-    if !default_only {
+    // An override that was used is one that compose finds only while it is still there.
+    let names: Vec<&str> = users.iter().map(|name| name.as_str()).collect();
+    let is_there = users
+        .get(1)
+        .is_none_or(|own| folder.user_override.as_ref() == Some(*own));
+    if !found_by_itself(&names) || !is_there {
         return Err(CannotPin::ExplicitFiles);
     }
     if folder.user_override.is_none() {

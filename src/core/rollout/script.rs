@@ -4,6 +4,7 @@
 //! `out` file (see `job`), the commands' own words to `err`, and its end to `rc`. It holds no secret: values that are
 //! taken over come through its environment.
 
+use super::compose_files::ALL_PROFILES;
 use super::pin::{BLOCK_BEGIN, BLOCK_END, Block, FileChange, How, NO_FILE, NO_LINE_END};
 use super::plan::{Plain, TargetPlan};
 use super::steps;
@@ -102,6 +103,12 @@ fn head(plan: &TargetPlan, text: &mut String) {
     text.push_str(&format!(
         "compose() {{ {} \"$@\"; }}\n",
         command_line(&plan.compose)
+    ));
+    let profiles = ALL_PROFILES.map(str::to_owned);
+    text.push_str(&format!(
+        "rendered() {{ {} {} config \"$@\"; }}\n",
+        command_line(&plan.compose),
+        command_line(&profiles)
     ));
     text.push_str("premise_containers() { cat <<'HTUI_END'\n");
     for (container, image) in &plan.premise.containers {

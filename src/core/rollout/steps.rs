@@ -156,7 +156,7 @@ before=$(other_services)
 : >"$J/pinning"
 pin_write || { pin_undo; finish halted "the pin could not be written; nothing was changed"; }
 after=$(other_services)
-if [ "$before" != "$after" ] || [ -z "$(compose config --hash "$SERVICE" 2>>"$J/err")" ]; then
+if [ "$before" != "$after" ] || [ -z "$(rendered --hash "$SERVICE" 2>>"$J/err")" ]; then
   pin_undo
   finish halted "with the pin's file the project would render differently beyond $SERVICE; it was taken back and nothing was changed"
 fi"#

@@ -143,7 +143,7 @@ members() { docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=
 lives() { [ -n "$ONE_SHOT" ] || for id in $(members "$SERVICE"); do docker_ inspect -f '{{.State.Running}}' "$id"; done | grep -q true; }
 
 end_dead_jobs() { :; }
-rendering() { compose config --format json 2>/dev/null | sha256sum | cut -d' ' -f1; }
+rendering() { rendered --format json 2>/dev/null | sha256sum | cut -d' ' -f1; }
 OTHER_RENDERING="the project's files render to something else than when the plan was made"
 
 begin() {
@@ -353,7 +353,7 @@ well() {
 }
 
 # What the project's other services render to.
-other_services() { compose config --hash '*' 2>>"$J/err" | BUT="$SERVICE" awk '$1 != ENVIRON["BUT"]' | sort; }
+other_services() { rendered --hash '*' 2>>"$J/err" | BUT="$SERVICE" awk '$1 != ENVIRON["BUT"]' | sort; }
 
 # prove ID: every container of the service runs that image.
 prove() {
