@@ -95,7 +95,7 @@ impl Demo {
         let compose = service
             .compose
             .as_ref()
-            .ok_or("it has no compose files to act by")?;
+            .ok_or("the demo plays no container without a project")?;
         let goal = match wish.action {
             Action::Rollback | Action::Keep => self.way_back(wish, service, observation),
             Action::Pin => Ahead::held(observation, service),

@@ -117,7 +117,7 @@ put_back() {
   finish halted "$failure; the former container was put back but $WHY"
 }
 
-# A job that died, as at a crash of its host, left a container under another name. What it began is brought to its end
+# A job that died, as at a crash of its host, or gave up left a container under another name. What it began is brought to its end
 # by the job's own script; what is planned for now has other premises then.
 DEAD=
 end_dead_jobs() {
@@ -126,10 +126,12 @@ end_dead_jobs() {
     dead=${name#"$SERVICE.homelab-tui-"}
     dead=${dead%-new}
     case $dead in ''|*[!A-Za-z0-9-]*) continue ;; esac
-    [ -e "$STATE/jobs/$dead/run" ] && [ ! -e "$STATE/jobs/$dead/rc" ] || continue
+    [ -e "$STATE/jobs/$dead/run" ] || continue
+    # One that gave up, as without an engine, is taken up again just as one that died.
+    case $(cat "$STATE/jobs/$dead/rc" 2>/dev/null) in ''|halted) : ;; *) continue ;; esac
     mark note "job $dead died at it and is brought to its end"
     sh "$STATE/jobs/$dead/run" revive
-    finish refused "job $dead had died at it; it was brought to its end now: $(sed -n 's/^@end //p' "$STATE/jobs/$dead/out" | tail -n 1 | cut -d' ' -f1,3-); look at it and ask again"
+    finish refused "job $dead had died at it or given up; it was brought to its end now: $(sed -n 's/^@end //p' "$STATE/jobs/$dead/out" | tail -n 1 | cut -d' ' -f1,3-); look at it and ask again"
   done
 }
 revive() {
