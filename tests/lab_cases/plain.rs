@@ -381,7 +381,11 @@ fn a_job_killed_in_the_middle_puts_the_former_container_back() {
         "{}",
         again.text
     );
-    assert!(again.why().contains("had died at it or given up"), "{}", again.why());
+    assert!(
+        again.why().contains("had died at it or given up"),
+        "{}",
+        again.why()
+    );
     plain.only();
     let again = console.run(&["recreate", &plain.target, "--yes", "--json"]);
     assert_eq!(
