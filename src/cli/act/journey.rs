@@ -14,7 +14,7 @@ use crate::adapters::jobs::run::NotStarted;
 use crate::adapters::paths::Paths;
 use crate::app::model::Model;
 use crate::core::mode::Operating;
-use crate::core::names::{HostName, Target};
+use crate::core::names::{HostName, ServiceKey, Target};
 use crate::core::rollout::plan::{TargetPlan, not_begun};
 use crate::core::rollout::{Action, Outcome};
 use crate::core::settings::Settings;
@@ -79,10 +79,7 @@ impl Journey {
             .prepare_all(model, &keys, self.action, &self.order, &id)
             .await;
         if !many.unplanned.is_empty() {
-            for (key, why) in &many.unplanned {
-                output.say(format!("{key}: {why}"));
-            }
-            return Ok(Exit::Refused);
+            return self.unplanned(&id, &keys, &many.unplanned, output);
         }
         let (mut prepared, order_why) = (many.prepared, many.order_why);
         if read_only {
@@ -109,7 +106,11 @@ impl Journey {
         }
         let refusal = self.refusal(model, &prepared, output)?;
         let Some(operating) = operating.filter(|_| refusal.is_none() && !blocked) else {
-            let why = refusal.unwrap_or_else(|| "nothing was touched".to_owned());
+            let why = refusal.unwrap_or_else(|| {
+                let stopped = prepared.iter().filter(|one| one.plan.blocked.is_some());
+                let names: Vec<String> = stopped.map(|one| one.plan.target.to_string()).collect();
+                format!("nothing was touched, as {} is blocked", names.join(", "))
+            });
             return self.refused(&id, &prepared, &why, output);
         };
         self.run(&id, actor, operating, &prepared, output).await
@@ -147,6 +148,40 @@ impl Journey {
             return Ok(None);
         }
         Ok(Some("not confirmed".to_owned()))
+    }
+
+    /// Tells that there is no plan, as some targets could not be looked at.
+    fn unplanned(
+        &self,
+        id: &str,
+        keys: &[ServiceKey],
+        unplanned: &[(ServiceKey, String)],
+        output: &mut Output<'_>,
+    ) -> Result<Exit, Failed> {
+        let names: Vec<String> = unplanned.iter().map(|(key, _)| key.to_string()).collect();
+        let targets = keys.iter().map(|key| {
+            let own = unplanned.iter().find(|(other, _)| other == key);
+            DoneTarget {
+                target: key.to_string(),
+                job: None,
+                outcome: Outcome::Refused.word(),
+                why: own.map_or_else(
+                    || format!("nothing was touched, as {} has no plan", names.join(", ")),
+                    |(_, why)| why.clone(),
+                ),
+                proof: None,
+            }
+        });
+        let done = Event::Done {
+            id: id.to_owned(),
+            outcome: Outcome::Refused.word(),
+            targets: targets.collect(),
+        };
+        self.tell(&done, output)?;
+        for (key, why) in unplanned {
+            output.say(format!("{key}: {why}"));
+        }
+        Ok(Exit::Refused)
     }
 
     fn refused(
