@@ -83,7 +83,7 @@ fn strip(model: &Model, job: &Job, hidden: usize, pen: &mut Pen<'_>, area: Rect)
     let mut aside = match (&job.ended, job.cancelled) {
         (Some(_), _) => format!("{} seen", model.keymap.shown("back")),
         (None, true) => "asked to stop".to_owned(),
-        (None, false) if job.queued => "begins in its turn, while this console runs".to_owned(),
+        (None, false) if job.queued => "waits here for its turn".to_owned(),
         (None, false) => "goes on without this console".to_owned(),
     };
     if hidden > 0 {

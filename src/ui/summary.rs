@@ -2,6 +2,7 @@
 
 use crate::app::explain::Tone;
 use crate::app::judge::ServiceView;
+use crate::core::age::count;
 use crate::core::verdict::Verdict;
 
 /// How many services stand how.
@@ -39,8 +40,12 @@ impl Summary {
         };
         let sick =
             (self.unhealthy > 0).then(|| (format!("{} unhealthy", self.unhealthy), Tone::Danger));
-        let undone = (self.pins_undone > 0)
-            .then(|| (format!("{} pins undone", self.pins_undone), Tone::Danger));
+        let undone = (self.pins_undone > 0).then(|| {
+            (
+                format!("{} undone", count(self.pins_undone, "pin")),
+                Tone::Danger,
+            )
+        });
         let pinned = (self.pinned > 0).then(|| (format!("{} pinned", self.pinned), Tone::Accent));
         let worst_first = || Verdict::ALL.into_iter().rev();
         let untold = worst_first().filter(|verdict| !verdict.is_told());
