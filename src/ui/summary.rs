@@ -2,7 +2,7 @@
 
 use crate::app::explain::Tone;
 use crate::app::judge::ServiceView;
-use crate::core::age::count;
+use crate::core::age;
 use crate::core::verdict::Verdict;
 
 /// How many services stand how.
@@ -42,7 +42,7 @@ impl Summary {
             (self.unhealthy > 0).then(|| (format!("{} unhealthy", self.unhealthy), Tone::Danger));
         let undone = (self.pins_undone > 0).then(|| {
             (
-                format!("{} undone", count(self.pins_undone, "pin")),
+                format!("{} undone", age::count(self.pins_undone, "pin")),
                 Tone::Danger,
             )
         });
