@@ -276,3 +276,23 @@ fn the_wall_is_drawn_anew_only_when_a_fact_changes() {
     };
     assert_eq!(lines(&before), lines(&after));
 }
+
+/// The log of a service, followed.
+fn log_of(width: u16, height: u16) -> Console {
+    let mut console = Console::fleet(width, height);
+    console.driver.model.screen.selected = Some(RowId::Service(ServiceKey {
+        host: "vps".into(),
+        project: "blog".into(),
+        service: "blog".into(),
+    }));
+    console.keys("l");
+    wait(&mut console, 2_000);
+    console
+}
+
+#[test]
+fn a_log_is_followed_and_scrolled() {
+    assert_snapshot!(log_of(80, 24).styled());
+    assert_snapshot!(log_of(40, 15).plain());
+    assert_snapshot!(log_of(160, 45).keys("k k k").plain());
+}

@@ -222,6 +222,11 @@ pub enum Overlay {
     Filter {
         before: String,
     },
+    /// The text field that goes to one candidate, with what was selected before.
+    Find {
+        input: String,
+        before: Option<Box<Chosen>>,
+    },
     Palette {
         input: String,
         chosen: usize,

@@ -9,6 +9,14 @@ pub fn age(now: Timestamp, then: Timestamp) -> String {
     span(now.duration_since(then))
 }
 
+/// Says how long ago something was, as it stands in a sentence: `5 min ago`, `just now`.
+pub fn ago(now: Timestamp, then: Timestamp) -> String {
+    match age(now, then).as_str() {
+        "now" => "just now".to_owned(),
+        word => format!("{word} ago"),
+    }
+}
+
 /// Returns a length of time in its largest unit.
 pub fn span(duration: SignedDuration) -> String {
     let minutes = duration.as_secs().max(0) / 60;

@@ -2,11 +2,14 @@
 //!
 //! The right to change hosts is needed to start anything; planning only looks.
 
+mod ahead;
 mod goal;
 pub mod many;
+mod named;
 mod others;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +23,6 @@ use crate::adapters::registry::Registries;
 use crate::app::jobs::running_image;
 use crate::app::judge::ServiceView;
 use crate::app::model::{HostModel, Model};
-use crate::app::preview::layers;
 use crate::core::digest::ImageId;
 use crate::core::engine::{ImageFacts, Observation};
 use crate::core::history::{self, Entry, Event};
@@ -67,6 +69,8 @@ pub struct Order {
 #[derive(Debug)]
 pub struct Prepared {
     pub plan: TargetPlan,
+    /// How long the host will take to fetch it, by what it fetched before.
+    pub fetch_seconds: Option<u64>,
     values: BTreeMap<String, Hidden>,
     /// What a container of no project is made anew from.
     body: Option<Hidden>,
@@ -97,7 +101,7 @@ impl Actor {
         action: Action,
         order: &Order,
         job: String,
-    ) -> Result<Prepared, String> {
+    ) -> Result<Prepared, Unprepared> {
         let service = model
             .service(key)
             .ok_or_else(|| format!("there is no service {key}"))?;
@@ -151,6 +155,14 @@ impl Actor {
             .goal(model, service, host, action, order, &follows)
             .await;
         let others = self.others(service, action, &dossier).await;
+        if let Asked::Ambiguous(why) = &asked {
+            return Err(Unprepared::Ambiguous(why.clone()));
+        }
+        let fetch_bytes = match (&asked, asked.unforetold(service)) {
+            (Asked::Held(_) | Asked::HeldInstead(..), _) => Some(0),
+            (_, Some(image)) => self.foretell(model, host, observation, image).await,
+            (_, None) => service.fetch_bytes,
+        };
         let goal = asked.as_goal();
         let wish = Wish {
             job,
@@ -179,7 +191,7 @@ impl Actor {
                 .and_then(|compose| compose.config_hash.as_deref()),
             running: &running,
             docker: &docker,
-            fetch_bytes: asked.fetch_bytes(model, observation, service),
+            fetch_bytes,
             settings: self.settings.rollback,
             not_compose,
             changed_by_others: others.as_deref(),
@@ -201,6 +213,7 @@ impl Actor {
         let body = body_of(&dossier, &plan);
         let outlive = dossier.outlive.clone().filter(|_| dossier.kills_processes);
         Ok(Prepared {
+            fetch_seconds: self.seconds(host, plan.fetch_bytes).await,
             plan,
             values,
             body,
@@ -421,6 +434,28 @@ fn follows(running: &str, service: &ServiceName, dossier: &Dossier) -> String {
     }
 }
 
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unprepared {
+    /// The text names several images.
+    Ambiguous(String),
+    Failed(String),
+}
+
+impl From<String> for Unprepared {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl fmt::Display for Unprepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ambiguous(why) | Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
 /// A goal with what it borrows from.
 enum Asked {
     Tag(Option<Box<RemoteImage>>),
@@ -429,23 +464,21 @@ enum Asked {
     HeldInstead(Box<ImageFacts>, String),
     Fetched(Box<RemoteImage>),
     Nowhere(String),
+    /// The text names several; with their names.
+    Ambiguous(String),
 }
 
 impl Asked {
-    /// Returns what the host would have to fetch for it.
-    fn fetch_bytes(
-        &self,
-        model: &Model,
-        observation: &Observation,
-        service: &ServiceView,
-    ) -> Option<u64> {
+    /// Returns the image whose download is not foretold yet.
+    fn unforetold(&self, service: &ServiceView) -> Option<&RemoteImage> {
         match self {
-            Self::Held(_) | Self::HeldInstead(..) => Some(0),
-            Self::Fetched(image) => {
-                let prediction = layers::prediction(model, observation, image)?;
-                Some(prediction.fetch_bytes)
-            }
-            Self::Tag(_) | Self::Nowhere(_) => service.fetch_bytes,
+            Self::Fetched(image) => Some(image),
+            Self::Tag(Some(image)) if service.fetch_bytes.is_none() => Some(image),
+            Self::Tag(_)
+            | Self::Held(_)
+            | Self::HeldInstead(..)
+            | Self::Nowhere(_)
+            | Self::Ambiguous(_) => None,
         }
     }
 
@@ -454,7 +487,7 @@ impl Asked {
             Self::Tag(image) => Goal::Tag(image.as_deref()),
             Self::Held(image) | Self::HeldInstead(image, _) => Goal::Held(image),
             Self::Fetched(image) => Goal::Fetched(image),
-            Self::Nowhere(why) => Goal::Nowhere(why.clone()),
+            Self::Nowhere(why) | Self::Ambiguous(why) => Goal::Nowhere(why.clone()),
         }
     }
 }

@@ -4,8 +4,10 @@ use ratatui::layout::Rect;
 
 use crate::app::commands::{self, COMMANDS, Command};
 use crate::app::model::Model;
+use crate::app::preview::tags;
 use crate::app::screen::{Overlay, View};
 use crate::app::targets;
+use crate::core::candidates::{ChosenBy, NoChoice};
 
 use super::pen::Pen;
 use super::theme::{Ground, Role};
@@ -40,6 +42,10 @@ pub fn draw(model: &Model, pen: &mut Pen<'_>, area: Rect) {
         );
         return;
     }
+    if let Overlay::Find { input, .. } = &model.screen.overlay {
+        find(model, input, pen, Rect::new(area.x, last, area.width, 1));
+        return;
+    }
     match word {
         // With one line only, the word has it until the next key.
         Some(text) if area.height == 1 => {
@@ -60,6 +66,42 @@ pub fn draw(model: &Model, pen: &mut Pen<'_>, area: Rect) {
         }
         None => keys(model, pen, area, last),
     }
+}
+
+/// Draws the field that goes to a candidate, and what the text in it names.
+fn find(model: &Model, input: &str, pen: &mut Pen<'_>, area: Rect) {
+    let hint = match tags::found(model) {
+        None => "a tag, a digest, the beginning of a revision".to_owned(),
+        Some(Ok(choice)) => match choice.by {
+            ChosenBy::Tag => "that tag",
+            ChosenBy::Digest => "by its digest",
+            ChosenBy::Revision => "by its revision",
+            ChosenBy::Previous => "what ran before",
+        }
+        .to_owned(),
+        Some(Err(NoChoice::Nothing)) if input.trim().len() < 4 => {
+            "no such tag; a revision needs 4 characters".to_owned()
+        }
+        Some(Err(why)) => why.to_string(),
+    };
+    // What is typed has the first claim on the line.
+    let typed = pen.width(input).min(area.width / 2) + 6;
+    let room = area.width.saturating_sub(typed);
+    let width = pen.width(&hint).min(room);
+    let left = Rect {
+        width: area.width.saturating_sub(width),
+        ..area
+    };
+    field(input, "/", pen, left);
+    let rest = Rect {
+        x: left.right(),
+        width,
+        ..area
+    };
+    pen.ground = Ground::Header;
+    pen.fill(rest);
+    pen.put(rest.x, rest.y, width, &hint, Role::Quiet);
+    pen.ground = Ground::Screen;
 }
 
 /// Draws a text field whose end stays in sight.
@@ -118,7 +160,7 @@ fn here(model: &Model) -> Vec<(String, &'static str)> {
             ("quit", "quit"),
         ]),
         // Text fields own their keys; the dialog of a plan names its answers itself.
-        Overlay::Palette { .. } | Overlay::Filter { .. } => fixed(&[
+        Overlay::Palette { .. } | Overlay::Filter { .. } | Overlay::Find { .. } => fixed(&[
             ("Enter", "run"),
             ("Esc", "back"),
             ("Down", "next"),
@@ -158,9 +200,17 @@ fn here(model: &Model) -> Vec<(String, &'static str)> {
             let usable = commands
                 .into_iter()
                 .filter(|command| commands::refusal(model, command).is_none())
-                .map(|command| (model.keymap.shown(command.id), command.label));
+                .map(|command| (model.keymap.shown(command.id), label(model, command)));
             drop.into_iter().chain(usable).collect()
         }
+    }
+}
+
+/// Returns the word of a command; one that does something else in a view has another there.
+fn label(model: &Model, command: &Command) -> &'static str {
+    match (command.id, &model.screen.view) {
+        ("filter", View::Tags { .. }) => "find",
+        _ => command.label,
     }
 }
 

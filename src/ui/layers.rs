@@ -76,12 +76,13 @@ fn title(view: &LayersView, pen: &mut Pen<'_>, area: Rect) {
     let end = area.right().saturating_sub(pen.width(sure) + 2);
     x += pen.put(x, area.y, end.saturating_sub(x), "layers", Role::Accent) + 2;
     let digest = view.digest.as_ref().map_or("", |top| top.short());
-    let text = format!(
-        "{} to {} {digest}  {}",
-        view.service,
-        view.named().familiar(),
-        view.platform
-    );
+    let text = format!("{} to {} {digest}", view.service, view.named().familiar());
+    let platform = format!("{text}  {}", view.platform);
+    // The platform is the host's own: it is the first to go.
+    let text = match pen.width(&platform) <= end.saturating_sub(x) {
+        true => platform,
+        false => text,
+    };
     pen.put(x, area.y, end.saturating_sub(x), &text, Role::Text);
     pen.put_right(area.x, area.y, area.width.saturating_sub(1), sure, role);
 }

@@ -16,7 +16,7 @@ use super::{help, offers, palette, plan};
 pub fn draw(model: &Model, pen: &mut Pen<'_>, screen: Rect, body: Rect) -> Option<usize> {
     let mut end = None;
     match &model.screen.overlay {
-        Overlay::None | Overlay::Filter { .. } => return None,
+        Overlay::None | Overlay::Filter { .. } | Overlay::Find { .. } => return None,
         Overlay::Palette { input, chosen } => palette::draw(model, input, *chosen, pen, screen),
         Overlay::Help { scroll } => end = Some(help::draw(model, *scroll, pen, body)),
         Overlay::Plan(dialog) => end = plan::draw(model, dialog, pen, body),

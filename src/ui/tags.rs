@@ -7,7 +7,7 @@ use crate::app::model::Model;
 use crate::app::preview::tags::{TagsView, Tally};
 use crate::app::preview::trust;
 use crate::app::screen::Chosen;
-use crate::core::age::{age, bytes, change, count};
+use crate::core::age::{age, ago, bytes, change, count};
 use crate::core::candidates::{Candidate, LARGE, growth};
 use crate::core::names::ServiceKey;
 use crate::core::text::clean;
@@ -123,25 +123,31 @@ pub fn draw(
 
 fn title(view: &TagsView, now: Timestamp, pen: &mut Pen<'_>, area: Rect) {
     let mut x = area.x + 1;
-    let end = area.right().saturating_sub(1);
+    let mut end = area.right().saturating_sub(1);
+    // By how much it is behind is what one came for: it is never cut.
+    let behind = view.builds_behind.filter(|builds| *builds > 0);
+    if let Some(builds) = behind {
+        let builds = usize::try_from(builds).unwrap_or(usize::MAX);
+        let text = format!("behind by {}", count(builds, "build"));
+        let width = pen.width(&text);
+        if width + 24 < area.width {
+            pen.put_right(x, area.y, end.saturating_sub(x), &text, Role::Attention);
+            end = end.saturating_sub(width + 2);
+        }
+    }
     x += pen.put(x, area.y, end.saturating_sub(x), "tags", Role::Accent) + 2;
     let name = view.repository.familiar();
     x += pen.put(x, area.y, end.saturating_sub(x), &name, Role::Text) + 2;
     let (text, role) = match (&view.failure, view.listed_at) {
         (Some(failure), Some(at)) => {
-            let text = format!("as listed {} ago: {failure}", age(now, at));
-            (text.replace("now ago", "just now"), Role::Attention)
+            let text = format!("as listed {}: {failure}", ago(now, at));
+            (text, Role::Attention)
         }
         (Some(failure), None) => (failure.clone(), Role::Attention),
         (None, Some(_)) => (tally(&view.tally, view.asking, view.complete), Role::Quiet),
         (None, None) => ("asking for the list".to_owned(), Role::Quiet),
     };
-    x += pen.put(x, area.y, end.saturating_sub(x), &text, role) + 2;
-    if let Some(builds) = view.builds_behind.filter(|builds| *builds > 0) {
-        let builds = usize::try_from(builds).unwrap_or(usize::MAX);
-        let text = format!("behind by {}", count(builds, "build"));
-        pen.put_right(x, area.y, end.saturating_sub(x), &text, Role::Attention);
-    }
+    pen.put(x, area.y, end.saturating_sub(x), &text, role);
 }
 
 fn tally(tally: &Tally, asking: bool, complete: bool) -> String {
@@ -157,7 +163,7 @@ fn tally(tally: &Tally, asking: bool, complete: bool) -> String {
         }
     }
     if tally.open > 0 {
-        let what = if asking { "being asked" } else { "not asked" };
+        let what = if asking { "not known yet" } else { "not asked" };
         parts.push(format!("{} {what}", tally.open));
     }
     let all = count(tally.all, "tag");
@@ -255,7 +261,7 @@ fn ran(candidate: &Candidate, now: Timestamp) -> String {
     match (candidate.running, candidate.last_ran) {
         (true, _) => "runs now".to_owned(),
         (false, Some(at)) => {
-            let until = format!("until {} ago", age(now, at)).replace("now ago", "just now");
+            let until = format!("until {}", ago(now, at));
             if candidate.put_back {
                 format!("{until}, put back")
             } else {
@@ -309,10 +315,11 @@ fn selected_lines(
             .as_ref()
             .map(|version| format!("version {version}")),
     );
-    first.extend(candidate.created.map(|at| {
-        let built = format!("built {at:.0}, {} ago", age(now, at));
-        built.replace("now ago", "just now")
-    }));
+    first.extend(
+        candidate
+            .created
+            .map(|at| format!("built {at:.0}, {}", ago(now, at))),
+    );
     first.extend(
         candidate
             .total_bytes

@@ -181,3 +181,76 @@ fn an_image_is_kept_on_the_host_before_the_registry_lets_it_go() {
         assert_eq!(gone["where"], json!(["host"]), "{name}: {gone}");
     }
 }
+
+#[test]
+fn a_revision_is_found_however_its_tag_is_written() {
+    let Some(lab) = Lab::here() else { return };
+    let (host, registry) = (lab.host("new"), lab.registry("plain"));
+    let repo = unique("named");
+    let revision = |begin: &str| format!("{begin:0<40}");
+    let mut digests = Vec::new();
+    for (day, (tag, begin)) in [
+        ("9c1e2d4", "9c1e2d4"),
+        ("sha-1f00aa1", "1f00aa1"),
+        ("main-2f00bb2", "2f00bb2"),
+        ("dev-2f00cc3", "2f00cc3"),
+        ("1.4.2", "abcdef0"),
+        ("20240628-143022", "77aa000"),
+        ("1", "88bb000"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let built = image(&lab, &repo, &revision(begin), day + 1);
+        registry.push(&repo, tag, &built);
+        digests.push(built.manifest.digest.clone());
+    }
+    let running = image(&lab, &repo, &revision("eeee000"), 20);
+    registry.push(&repo, "latest", &running);
+    let (project, target) = service(&host, &registry, &repo);
+    let home = lab.folder("named");
+    let run = |args: &[&str]| lab.console(args).env("HOME", &home).output().unwrap();
+    for (text, place) in [
+        ("9c1e", 0),
+        ("sha-1f00a", 1),
+        ("dev-2f00", 3),
+        ("abcdef", 4),
+        ("20240628", 5),
+    ] {
+        // Both find by the same rules; each of them is asked some.
+        let layers = (place % 2 == 1).then(|| {
+            let layers = document(&run(&["layers", &target, "--to", text, "--json"]));
+            assert_eq!(layers["digest"], digests[place].as_str(), "layers {text}");
+            layers["fetch_bytes"].clone()
+        });
+        let plan = document(&run(&[
+            "rollback",
+            &target,
+            "--to",
+            text,
+            "--dry-run",
+            "--json",
+        ]));
+        let to = &plan["targets"][0];
+        assert_eq!(to["to"]["digest"], digests[place].as_str(), "{text}: {to}");
+        let fetch = layers.unwrap_or_else(|| to["fetch_bytes"].clone());
+        assert!(
+            fetch.is_u64(),
+            "{text}: the plan knows what it fetches: {to}"
+        );
+        assert_eq!(to["fetch_bytes"], fetch, "{text}");
+    }
+    for command in [
+        &["layers", &target, "--to", "2f00", "--json"][..],
+        &["rollback", &target, "--to", "2f00", "--dry-run", "--json"],
+    ] {
+        let output = run(command);
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {words}");
+        assert!(
+            words.contains("2f00bb2") && words.contains("2f00cc3"),
+            "{command:?}: {words}"
+        );
+    }
+    drop(project);
+}

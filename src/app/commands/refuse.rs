@@ -78,6 +78,13 @@ pub(super) fn needs_fleet(model: &Model) -> Option<String> {
     (model.screen.view != View::Fleet).then(|| "only in the fleet (1)".to_owned())
 }
 
+pub(super) fn needs_fleet_or_tags(model: &Model) -> Option<String> {
+    match model.screen.view {
+        View::Fleet | View::Tags { .. } => None,
+        _ => Some("only in the fleet (1) and among tags (3)".to_owned()),
+    }
+}
+
 pub(super) fn needs_fleet_or_build(model: &Model) -> Option<String> {
     match model.screen.view {
         View::Build { .. } => None,

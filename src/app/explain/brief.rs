@@ -6,11 +6,13 @@ use crate::core::age;
 use crate::core::builds::trend;
 use crate::core::files::ConfigState;
 use crate::core::tailnet::{Peer, Standing};
+use crate::core::trust::Trust;
 use crate::core::verdict::Verdict;
 
 use super::super::builds::{join, view};
 use super::super::judge::ServiceView;
 use super::super::model::{HostModel, Model};
+use super::super::preview::trust;
 use super::super::rows;
 use super::super::screen::RowId;
 use super::{Explanation, Tone, ago, host_tone, host_word, joined, verdict_words};
@@ -77,6 +79,7 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
             running.version.as_deref(),
         ),
     );
+    marks(trust::of_running(model, service), &mut out);
     let life_tone = if service.is_unhealthy() {
         Tone::Danger
     } else {
@@ -109,6 +112,9 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
                     registry.version.as_deref(),
                 ),
             );
+            if !running.digests.contains(digest) {
+                marks(trust::of_top(model, service, Some(digest)), &mut out);
+            }
         }
         None if registry.asking => out.toned("tag", "being asked", Tone::Quiet),
         None => out.toned("tag", "not known", Tone::Quiet),
@@ -166,6 +172,17 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
     }
     out.toned("seen", ago(now, service.observed_at), Tone::Quiet);
     out
+}
+
+/// Tells what stands beside an image, if somebody looked; nothing of it is verified.
+fn marks(trust: Option<&Trust>, out: &mut Explanation) {
+    let Some(trust) = trust else {
+        return;
+    };
+    out.toned("", trust.words(), Tone::Quiet);
+    for contradiction in &trust.contradictions {
+        out.toned("", contradiction, Tone::Attention);
+    }
 }
 
 fn image_facts(

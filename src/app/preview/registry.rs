@@ -54,10 +54,14 @@ pub struct RepositoryRow {
 /// Returns the way to a registry that was named by the operator.
 pub fn catalog_key(model: &Model, registry: &RegistryHost) -> CatalogKey {
     let spec = model.settings.registry(registry);
-    let route = match spec.and_then(|spec| spec.via.clone()) {
-        Some(host) => Route::Via(host),
-        None => Route::Here,
+    let via = spec.and_then(|spec| spec.via.clone()).map(Route::Via);
+    // A name such as `localhost:5000` means another registry on each host: that of whoever runs its images.
+    let of_services = || {
+        let mut asked = model.services().filter_map(|own| own.question.as_ref());
+        let own = asked.find(|own| own.reference.repository.registry == *registry)?;
+        Some(own.route.clone())
     };
+    let route = via.or_else(of_services).unwrap_or(Route::Here);
     (route, registry.clone())
 }
 

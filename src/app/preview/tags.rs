@@ -4,9 +4,11 @@ use jiff::Timestamp;
 
 use crate::app::judge::ServiceView;
 use crate::app::model::Model;
-use crate::app::screen::Chosen;
+use crate::app::screen::{Chosen, Overlay};
 use crate::core::builds::cache::CacheFacts;
-use crate::core::candidates::{Anchor, Candidate, Retention, Sources, behind_by, candidates};
+use crate::core::candidates::{
+    Anchor, Candidate, Choice, NoChoice, Retention, Sources, behind_by, candidates, choose,
+};
 use crate::core::image::{ImageRef, Pointer, Repository};
 use crate::core::layers::Holdings;
 use crate::core::names::ServiceKey;
@@ -83,6 +85,16 @@ pub fn chosen(candidate: &Candidate) -> Chosen {
         image_id: candidate.image_id.clone(),
         tag: candidate.tags.first().cloned(),
     }
+}
+
+/// Returns what the text in the field for finding names; nothing where there is no text yet.
+pub fn found(model: &Model) -> Option<Result<Choice, NoChoice>> {
+    let Overlay::Find { input, .. } = &model.screen.overlay else {
+        return None;
+    };
+    let text = input.trim();
+    let shown = model.preview.shown.as_ref()?;
+    (!text.is_empty()).then(|| choose(text, &shown.candidates))
 }
 
 /// Returns the repository whose tags are a service's ways back.

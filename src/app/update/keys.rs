@@ -14,7 +14,7 @@ use super::super::model::{Link, Model};
 use super::super::rows::{self, Place, Rows};
 use super::super::screen::{Group, Notice, Overlay, RowId, View};
 use super::super::targets;
-use super::{acting, fleet, offers, views};
+use super::{acting, find, fleet, offers, views};
 
 /// The longest text a field takes.
 const LONGEST_TEXT: usize = 200;
@@ -25,6 +25,8 @@ pub fn press<M: Mode>(model: &mut Model, key: Key, effects: &mut Vec<Effect<M>>)
     model.screen.notice = None;
     match &model.screen.overlay {
         Overlay::Filter { .. } => filter_key(model, key, effects),
+        Overlay::Find { .. } if is_interrupt(key) => quit(model, effects),
+        Overlay::Find { .. } => find::key(model, key),
         Overlay::Palette { .. } => palette_key(model, key, effects),
         Overlay::Plan(_) if is_interrupt(key) => quit(model, effects),
         Overlay::Plan(_) => acting::dialog_key(model, key, effects),
@@ -47,6 +49,12 @@ pub fn paste(model: &mut Model, text: &str) {
     let typed: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
     model.dirty = true;
     match &mut model.screen.overlay {
+        Overlay::Find { input, .. } => {
+            for c in typed {
+                add(input, c);
+            }
+            find::go(model);
+        }
         Overlay::Filter { .. } => {
             for c in typed {
                 add(&mut model.screen.filter, c);
@@ -199,6 +207,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
         Run::Back => back(model),
         Run::Fold => fold(model, true),
         Run::Unfold => fold(model, false),
+        Run::Filter if matches!(model.screen.view, View::Tags { .. }) => find::open(model),
         Run::Filter => {
             let before = model.screen.filter.clone();
             model.screen.overlay = Overlay::Filter { before };

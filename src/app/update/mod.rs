@@ -6,6 +6,7 @@ mod acting;
 mod builds;
 mod catalog;
 mod clock;
+mod find;
 mod fleet;
 mod history;
 mod keys;

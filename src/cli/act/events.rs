@@ -54,6 +54,8 @@ pub struct PlanTarget {
     pub from: ImageState,
     pub to: ImageState,
     pub fetch_bytes: Option<u64>,
+    /// By what the host fetched before; null where it never fetched for long enough to tell.
+    pub fetch_seconds: Option<u64>,
     pub free_bytes: Option<u64>,
     pub differences: Vec<String>,
     pub argv: Vec<Vec<String>>,
@@ -120,6 +122,7 @@ impl PlanTarget {
             from: plan.from.clone(),
             to: plan.to.clone(),
             fetch_bytes: plan.fetch_bytes,
+            fetch_seconds: None,
             free_bytes: plan.free_bytes,
             differences: plan.differences.clone(),
             argv: plan.argv.clone(),

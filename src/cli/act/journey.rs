@@ -79,6 +79,12 @@ impl Journey {
             .prepare_all(model, &keys, self.action, &self.order, &id)
             .await;
         if !many.unplanned.is_empty() {
+            if many.ambiguous {
+                for (key, why) in &many.unplanned {
+                    output.say(format!("{key}: {why}"));
+                }
+                return Ok(Exit::Usage);
+            }
             return self.unplanned(&id, &keys, &many.unplanned, output);
         }
         let (mut prepared, order_why) = (many.prepared, many.order_why);
@@ -93,7 +99,10 @@ impl Journey {
             order: order_why,
             targets: prepared
                 .iter()
-                .map(|one| PlanTarget::of(&one.plan))
+                .map(|one| PlanTarget {
+                    fetch_seconds: one.fetch_seconds,
+                    ..PlanTarget::of(&one.plan)
+                })
                 .collect(),
         };
         let blocked = prepared.iter().any(|one| one.plan.blocked.is_some());

@@ -196,7 +196,14 @@ fn show(plan: &PlanLine, output: &mut Output<'_>) -> Result<(), Failed> {
         let fetch = target
             .fetch_bytes
             .map_or_else(|| "size not known".to_owned(), age::bytes);
-        output.line(format_args!("  to     {to}  {fetch} to fetch"))?;
+        let time = target.fetch_seconds.filter(|seconds| *seconds > 0);
+        let time = time.map_or_else(String::new, |seconds| {
+            format!(
+                ", about {} by what it fetched before",
+                age::duration(seconds)
+            )
+        });
+        output.line(format_args!("  to     {to}  {fetch} to fetch{time}"))?;
         if let (Some(free), Some(fetch)) = (
             target.free_bytes,
             target.fetch_bytes.filter(|bytes| *bytes > 0),

@@ -149,8 +149,8 @@ fn layers_step(
             let failed = shown.is_some_and(|shown| {
                 matches!(shown.state, LayersState::Failed(_)) && shown.digest.is_none()
             });
-            let revision = text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-            match failed && revision {
+            let digest = text.contains('/') || text.parse::<TopDigest>().is_ok();
+            match failed && !digest {
                 true => Ok((Stage::Listed, Some(list()))),
                 false => Ok((Stage::Done, None)),
             }
@@ -158,13 +158,27 @@ fn layers_step(
         Stage::Listed => {
             let listed = tags::view(model, &service.key);
             let listed = listed.ok_or_else(|| not_one(text, &NoChoice::Nothing))?;
-            let choice = choose(text, &listed.candidates).map_err(|why| not_one(text, &why))?;
+            let choice = match choose(text, &listed.candidates) {
+                Ok(choice) => choice,
+                // What the registry said of such a tag is told, or why it said nothing.
+                Err(NoChoice::Nothing) if listed.failure.is_some() || !may_be_revision(text) => {
+                    let reference = reference(service, text);
+                    return Ok((Stage::Done, Some(view(reference))));
+                }
+                Err(why) => return Err(not_one(text, &why)),
+            };
             let reference = listed.candidates[choice.index].exact_reference();
             let reference = reference.ok_or_else(|| format!("{text} has no name to pull it by"))?;
             Ok((Stage::Done, Some(view(Some(reference)))))
         }
         Stage::Done => Ok((Stage::Done, None)),
     }
+}
+
+/// Tells whether a text could be the beginning of a revision, bare or after a word of tags.
+fn may_be_revision(text: &str) -> bool {
+    let last = text.rsplit(['-', '_', '.']).next().unwrap_or(text);
+    last.len() >= 4 && last.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn not_one(text: &str, why: &NoChoice) -> String {

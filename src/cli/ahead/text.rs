@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::app::preview::layers::{Elsewhere, LayersState, LayersView};
 use crate::app::preview::tags::TagsView;
 use crate::cli::table::Table;
-use crate::core::age::{age, bytes, change, count, duration};
+use crate::core::age::{age, ago, bytes, change, count, duration};
 use crate::core::builds::cache::CacheFacts;
 use crate::core::candidates::{Candidate, LARGE, difference, trend};
 use crate::core::layers::{PartState, Prediction};
@@ -114,7 +114,7 @@ pub fn tags(view: &TagsView, now: Timestamp) -> String {
         }
     }
     let listed = match view.listed_at {
-        Some(at) if view.failure.is_some() => format!(", listed {} ago", age(now, at)),
+        Some(at) if view.failure.is_some() => format!(", listed {}", ago(now, at)),
         _ => String::new(),
     };
     let head = format!(
@@ -200,7 +200,7 @@ fn row(candidate: &Candidate, now: Timestamp) -> [String; 8] {
         ),
         match (candidate.running, candidate.last_ran) {
             (true, _) => "runs now".to_owned(),
-            (false, Some(at)) => format!("until {} ago", age(now, at)),
+            (false, Some(at)) => format!("until {}", ago(now, at)),
             (false, None) => "never".to_owned(),
         },
         place,

@@ -1,10 +1,13 @@
 //! From what a person types (`--to`) to one candidate.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Candidate;
 use crate::core::digest::Digest;
-use crate::core::tag_family::{Found, find_revision};
+use crate::core::tag_family::{
+    Family, Found, families, find_revision, split_revision, tags_of_day,
+};
 
 /// What was chosen and by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,23 +86,66 @@ pub fn choose(text: &str, list: &[Candidate]) -> Result<Choice, NoChoice> {
     if stated {
         return Err(NoChoice::Nothing);
     }
-    let revisions = list.iter().enumerate().flat_map(|(index, candidate)| {
+    let told = told(text, list);
+    match of_day(text, list, &told).as_slice() {
+        [] => {}
+        [index] => return chosen(*index, ChosenBy::Tag),
+        several => return Err(NoChoice::Several(names(several, list))),
+    }
+    // What stands before a revision in tags, `sha-` or `main-`, may be typed along.
+    let (word, begin) = split_revision(text, &told);
+    let carries = |candidate: &&Candidate| match word {
+        "" => true,
+        word => candidate.tags.iter().any(|tag| tag.starts_with(word)),
+    };
+    let all = list
+        .iter()
+        .enumerate()
+        .filter(|(_, candidate)| carries(candidate));
+    let revisions = all.flat_map(|(index, candidate)| {
+        let tags = candidate.tags.iter();
+        let of_tags = tags.filter_map(|tag| told.get(&**tag)?.revision());
         let label = candidate.revision.as_deref();
-        label.map(|revision| (index, revision))
+        let mut own: Vec<&str> = label.into_iter().chain(of_tags).collect();
+        // Where label and tag agree they are one revision; where not, either may be meant.
+        own.dedup_by(|later, first| first.starts_with(*later));
+        own.into_iter().map(move |revision| (index, revision))
     });
-    match find_revision(text, revisions) {
-        Found::One { revision, items } => match items.as_slice() {
-            [index] => chosen(*index, ChosenBy::Revision),
-            several => Err(NoChoice::SeveralImages {
-                revision: revision.into(),
-                images: names(several, list),
-            }),
-        },
+    match find_revision(begin, revisions) {
+        Found::One {
+            revision,
+            mut items,
+        } => {
+            items.dedup();
+            match items.as_slice() {
+                [index] => chosen(*index, ChosenBy::Revision),
+                several => Err(NoChoice::SeveralImages {
+                    revision: revision.into(),
+                    images: names(several, list),
+                }),
+            }
+        }
         Found::Several(list) => Err(NoChoice::Several(
             list.into_iter().map(Into::into).collect(),
         )),
         Found::Nothing => Err(NoChoice::Nothing),
     }
+}
+
+/// Tells the families of all tags, and what the text would be among them.
+fn told<'a>(text: &'a str, list: &'a [Candidate]) -> BTreeMap<&'a str, Family> {
+    let tags = list.iter().flat_map(|candidate| &candidate.tags);
+    families(tags.map(|tag| &**tag).chain([text]))
+}
+
+/// Finds the images whose tags tell a time of the day that the text names.
+fn of_day(text: &str, list: &[Candidate], told: &BTreeMap<&str, Family>) -> Vec<usize> {
+    let tags = tags_of_day(text, told);
+    let of_it = |candidate: &Candidate| candidate.tags.iter().any(|tag| tags.contains(&&**tag));
+    let all = list.iter().enumerate();
+    all.filter(|(_, candidate)| of_it(candidate))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// Returns the image that ran last before the running one and was not given up.

@@ -366,6 +366,58 @@ fn a_text_chooses_one_candidate_or_says_why_not() {
 }
 
 #[test]
+fn a_revision_is_found_bare_prefixed_and_by_its_label_alone() {
+    let tags = [
+        "latest",
+        "9c1e2d4",
+        "sha-1f00aa1",
+        "main-2f00bb2",
+        "dev-2f00cc3",
+        "20240628-143022",
+        "1",
+        "1.4.2",
+    ];
+    let mut world = World::new(ImageStore::Graph, &tags);
+    for (tag, top) in tags.iter().zip((0x10u8..).step_by(2)) {
+        world = world.head(tag, top, i64::from(top));
+    }
+    // The release's revision stands in its label and nowhere else.
+    let labelled = (TopDigest(digest(0x1e)), platform());
+    let release = world.manifests.get_mut(&labelled).unwrap();
+    release.revision = Some("abcdef0123456789abcdef0123456789abcdef01".to_owned());
+    let list = world.candidates();
+    let chosen = |text: &str| {
+        choose(text, &list).map(|choice| (list[choice.index].tags[0].to_string(), choice.by))
+    };
+    for (text, tag, by) in [
+        ("9c1e", "9c1e2d4", ChosenBy::Revision),
+        ("9C1E2", "9c1e2d4", ChosenBy::Revision),
+        (
+            "9c1e2d4f00112233445566778899aabbccddeeff",
+            "9c1e2d4",
+            ChosenBy::Revision,
+        ),
+        ("1f00", "sha-1f00aa1", ChosenBy::Revision),
+        ("sha-1f00", "sha-1f00aa1", ChosenBy::Revision),
+        ("2f00b", "main-2f00bb2", ChosenBy::Revision),
+        ("main-2f00", "main-2f00bb2", ChosenBy::Revision),
+        ("dev-2f00c", "dev-2f00cc3", ChosenBy::Revision),
+        ("abcdef01", "1.4.2", ChosenBy::Revision),
+        ("20240628", "20240628-143022", ChosenBy::Tag),
+        ("1", "1", ChosenBy::Tag),
+    ] {
+        assert_eq!(chosen(text), Ok((tag.to_owned(), by)), "{text}");
+    }
+    assert_eq!(
+        chosen("2f00"),
+        Err(NoChoice::Several(vec!["2f00bb2".into(), "2f00cc3".into()]))
+    );
+    for text in ["2", "sha-9c1e", "20240629", "1.4", "feed"] {
+        assert_eq!(chosen(text), Err(NoChoice::Nothing), "{text}");
+    }
+}
+
+#[test]
 fn the_nearest_tags_are_asked_about_first() {
     let tags: Vec<Box<str>> = [
         "1.0.0",

@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn the_bytes_tell_which_layers_lie_there() {
         let (yes, no) = (Some(true), Some(false));
-        let rows: [(&[u64], u64, &[Option<bool>]); 8] = [
+        type Row<'a> = (&'a [u64], u64, &'a [Option<bool>]);
+        let rows: [Row<'_>; 8] = [
             (&[10, 20, 40], 60, &[no, yes, yes]),
             (&[10, 20, 40], 0, &[no, no, no]),
             (&[10, 20, 40], 70, &[yes, yes, yes]),

@@ -14,7 +14,7 @@ mod blocked;
 mod held;
 mod plain;
 
-pub use held::held;
+pub use held::{held, of_repository};
 
 use super::Action;
 use super::compose_files;

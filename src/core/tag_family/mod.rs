@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use revision::{Found, find_revision};
+pub use revision::{Found, find_revision, split_revision, tags_of_day};
 
 /// What kind of name a tag has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,5 +1,9 @@
 //! Finding an image by a git revision that a person gives, whole or by its beginning.
 
+use std::collections::BTreeMap;
+
+use super::Family;
+
 /// What was found for a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found<T> {
@@ -60,4 +64,35 @@ pub fn find_revision<'a, T>(
             Found::Several(list)
         }
     }
+}
+
+/// Splits what tags of revisions begin with, `sha-` or `main-`, from the revision that a person typed after it.
+pub fn split_revision<'a>(text: &'a str, told: &BTreeMap<&str, Family>) -> (&'a str, &'a str) {
+    let words = told.values().filter_map(|family| match family {
+        Family::Revision { prefix, .. } if !prefix.is_empty() => Some(&**prefix),
+        _ => None,
+    });
+    let longest = words
+        .filter(|word| text.starts_with(*word))
+        .map(str::len)
+        .max();
+    text.split_at(longest.unwrap_or(0))
+}
+
+/// Returns the tags that tell a time of the day that the text names; none where it names no day.
+pub fn tags_of_day<'a>(text: &str, told: &BTreeMap<&'a str, Family>) -> Vec<&'a str> {
+    let alone = super::families([text]);
+    let Some(Family::Date { prefix, stamp, .. }) = alone.get(text) else {
+        return Vec::new();
+    };
+    let of_it = |tag: &&str, family: &Family| match family {
+        Family::Date {
+            prefix: own,
+            stamp: time,
+            ..
+        } => *tag != text && own == prefix && time.starts_with(&**stamp),
+        _ => false,
+    };
+    let all = told.iter().filter(|(tag, family)| of_it(tag, family));
+    all.map(|(tag, _)| *tag).collect()
 }

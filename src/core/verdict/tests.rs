@@ -420,6 +420,68 @@ fn a15_what_was_built_here_is_local_whatever_its_name_says() {
 }
 
 #[test]
+fn a15_local_on_containerd_needs_the_files_or_docker_hub_s_own_word() {
+    use RegistryTrouble as T;
+    let judged = |reference: &str, builds: Option<bool>, trouble| {
+        let mut case = Case::containerd().failed(trouble);
+        case.container.reference = reference.to_owned();
+        case.image = Some(image(10, &[reference], &[(reference, 10)], Some(0)));
+        case.builds_here = builds;
+        let assessment = case.judge();
+        (assessment.verdict, assessment.note.is_some())
+    };
+    // 429, 5xx, time-outs and all that is not the registry's own word prove nothing.
+    let doubtful = [
+        T::RateLimited,
+        T::ServerError,
+        T::TimedOut,
+        T::Away,
+        T::NoRoute,
+        T::Unauthorized,
+        T::NotFound,
+        T::Certificate,
+        T::PlainHttp,
+        T::Lied,
+        T::TooLarge,
+        T::Elsewhere,
+    ];
+    for trouble in doubtful {
+        for builds in [None, Some(false), Some(true)] {
+            let named = judged(TAG, builds, trouble);
+            assert_eq!(named, (Verdict::Unknown, false), "{trouble:?} {builds:?}");
+        }
+        for builds in [None, Some(false)] {
+            let bare = judged("own:dev", builds, trouble);
+            assert_eq!(bare, (Verdict::Unknown, false), "{trouble:?} {builds:?}");
+        }
+        // Without a registry's name the files are proof enough, whatever ails Docker Hub.
+        let built = judged("own:dev", Some(true), trouble);
+        assert_eq!(built, (Verdict::Local, false), "{trouble:?}");
+    }
+    for trouble in [T::Gone, T::Denied] {
+        let bare = judged("own:dev", None, trouble);
+        assert_eq!(
+            bare,
+            (Verdict::Local, true),
+            "{trouble:?}: said in the note"
+        );
+        // Docker Hub by its name is a registry like others.
+        let spelled = judged("docker.io/me/own:dev", None, trouble);
+        assert_ne!(spelled.0, Verdict::Local, "{trouble:?}");
+    }
+    assert_eq!(judged(TAG, None, T::Gone).0, Verdict::Gone);
+    assert_eq!(judged(TAG, Some(true), T::Gone).0, Verdict::Local);
+    assert_eq!(judged(TAG, Some(true), T::Denied).0, Verdict::Unknown);
+    // What Docker Hub once told outweighs that it denies now.
+    let mut known = Case::containerd()
+        .answered(names_unread(10))
+        .failed(T::Denied);
+    known.container.reference = "own:dev".to_owned();
+    known.image = Some(image(10, &["own:dev"], &[("own:dev", 10)], Some(0)));
+    known.is(Verdict::Unknown);
+}
+
+#[test]
 fn a16_and_a17_a_registry_that_cannot_be_reached_leaves_the_last_answer() {
     for trouble in [RegistryTrouble::NoRoute, RegistryTrouble::Away] {
         let case = Case::graph().answered(names_unread(10)).failed(trouble);

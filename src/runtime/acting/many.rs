@@ -9,7 +9,7 @@ use crate::core::rollout::Action;
 use crate::core::rollout::order::{self, Placed};
 use crate::core::rollout::plan::{Plan, allow_for_each_other};
 
-use super::{Actor, Order, Prepared};
+use super::{Actor, Order, Prepared, Unprepared};
 
 /// How many targets are looked at at once; each costs its host some commands.
 const AT_ONCE: usize = 4;
@@ -20,6 +20,8 @@ pub struct Many {
     pub prepared: Vec<Prepared>,
     /// Targets of which no plan could be made, and why.
     pub unplanned: Vec<(ServiceKey, String)>,
+    /// Whether a target names several images, so that the command was not meant well enough.
+    pub ambiguous: bool,
     /// By which rules they are ordered, where there are several.
     pub order_why: Option<String>,
 }
@@ -47,6 +49,7 @@ impl Actor {
     ) -> Many {
         let (keys, depends) = targets::in_order(model, keys);
         let (mut prepared, mut unplanned) = (Vec::new(), Vec::new());
+        let mut ambiguous = false;
         for (first, some) in keys.chunks(AT_ONCE).enumerate() {
             let looks = some.iter().enumerate().map(|(place, key)| {
                 let job = format!("{id}-{}", first * AT_ONCE + place);
@@ -56,7 +59,10 @@ impl Actor {
             for (key, one) in some.iter().zip(made) {
                 match one {
                     Ok(one) => prepared.push(one),
-                    Err(why) => unplanned.push((key.clone(), why)),
+                    Err(why) => {
+                        ambiguous |= matches!(why, Unprepared::Ambiguous(_));
+                        unplanned.push((key.clone(), why.to_string()));
+                    }
                 }
             }
         }
@@ -81,6 +87,7 @@ impl Actor {
             order_why: order::words(projects, depends, lanes),
             prepared,
             unplanned,
+            ambiguous,
         }
     }
 }

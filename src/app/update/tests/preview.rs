@@ -340,6 +340,41 @@ fn builds_between_are_counted_once_their_ages_are_known() {
 }
 
 #[test]
+fn a_text_goes_to_one_candidate_and_esc_comes_back() {
+    let (mut bench, _) = behind(true);
+    bench.imaged(10, Ok(running_image()));
+    open_tags(&mut bench);
+    bench.listed(Ok(list(&[
+        "latest",
+        "sha-aaaaaa1",
+        "sha-ab00002",
+        "main-ab00003",
+    ])));
+    bench.headed("sha-aaaaaa1", Ok(10));
+    bench.headed("sha-ab00002", Ok(12));
+    bench.headed("main-ab00003", Ok(13));
+    let selected = |bench: &Bench| {
+        let candidate = crate::app::commands::selected_candidate(&bench.model).unwrap();
+        candidate.tags[0].to_string()
+    };
+    assert_eq!(selected(&bench), "sha-aaaaaa1", "what runs");
+    bench.press("/");
+    bench.type_text("ab00");
+    assert_eq!(selected(&bench), "sha-aaaaaa1", "two begin so");
+    let told = tags::found(&bench.model).unwrap().unwrap_err().to_string();
+    assert_eq!(told, "the beginning of several: ab00002, ab00003");
+    bench.type_text("003");
+    assert_eq!(selected(&bench), "main-ab00003");
+    bench.press("esc");
+    assert_eq!(selected(&bench), "sha-aaaaaa1", "nothing was chosen");
+    bench.press("/");
+    bench.type_text("sha-ab00");
+    bench.press("enter");
+    assert_eq!(selected(&bench), "sha-ab00002");
+    assert_eq!(bench.model.screen.filter, "", "the fleet is not filtered");
+}
+
+#[test]
 fn a_report_counts_sparingly() {
     let (mut bench, _) = behind(true);
     bench.imaged(10, Ok(running_image()));

@@ -6,23 +6,29 @@ use crate::core::digest::{ImageId, TopDigest};
 use crate::core::engine::{ImageFacts, Observation};
 use crate::core::image::ImageRef;
 
-/// Finds the image on the host that a text names: a tag, a digest, an Id's beginning, a revision's beginning.
+/// Returns the images of a repository that the host holds.
+pub fn of_repository<'a>(
+    observation: &'a Observation,
+    reference: &ImageRef,
+) -> impl Iterator<Item = &'a ImageFacts> {
+    let repository = reference.repository.clone();
+    observation.images.values().filter(move |image| {
+        let tagged = |tag: &ImageRef| tag.repository == repository;
+        !image.removed
+            && (image.tags.iter().any(tagged) || image.digests_in(&repository).next().is_some())
+    })
+}
+
+/// Finds the image on the host that a text names: a tag, a digest, the beginning of a digest or an Id.
+///
+/// # Errors
+/// If several begin so; with their names.
 pub fn held<'a>(
     observation: &'a Observation,
     reference: &ImageRef,
     wanted: &str,
 ) -> Result<Option<&'a ImageFacts>, String> {
-    let own: Vec<&ImageFacts> = observation
-        .images
-        .values()
-        .filter(|image| {
-            image
-                .tags
-                .iter()
-                .any(|tag| tag.repository == reference.repository)
-                || image.digests_in(&reference.repository).next().is_some()
-        })
-        .collect();
+    let own: Vec<&ImageFacts> = of_repository(observation, reference).collect();
     let by_tag = own
         .iter()
         .find(|image| image.tags.contains(&reference.with_tag(wanted)));
@@ -41,20 +47,19 @@ pub fn held<'a>(
         let by_digest = image
             .digests_in(&reference.repository)
             .any(|digest: &TopDigest| begins(digest.digest().as_str()));
-        let by_revision = hex.len() >= 4
-            && image
-                .revision
-                .as_deref()
-                .is_some_and(|revision| revision.starts_with(hex));
-        if by_digest || begins(image.id.digest().as_str()) || by_revision {
+        if by_digest || begins(image.id.digest().as_str()) {
             matching.insert(&image.id, image);
         }
     }
     match matching.len() {
         0 => Ok(None),
         1 => Ok(matching.into_values().next()),
-        many => Err(format!(
-            "{wanted} names {many} images on the host; give more of it"
-        )),
+        _ => {
+            let names: Vec<&str> = matching.keys().map(|id| id.short()).collect();
+            Err(format!(
+                "{wanted} is the beginning of several images on the host: {}",
+                names.join(", ")
+            ))
+        }
     }
 }
