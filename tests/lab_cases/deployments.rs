@@ -514,3 +514,29 @@ fn a_host_that_ends_a_login_s_processes_gets_its_jobs_as_units_or_none() {
         "{words}"
     );
 }
+
+#[test]
+fn a_service_of_a_profile_is_updated_and_its_unused_neighbour_stays_away() {
+    let Some(lab) = Lab::here() else { return };
+    let console = Console::new(&lab);
+    for host in ["new", "ctd26"] {
+        let repo = Repo::new(&lab, "latest");
+        let image = repo.reference("latest");
+        let yaml = format!(
+            "services:\n  web: {{image: \"{image}\", profiles: [extra]}}\n  side: {{image: \"{image}\", profiles: [never], network_mode: \"service:web\"}}\n"
+        );
+        let project = lab.host(host).project(&unique("profile"), &yaml);
+        project.compose(&["--profile", "extra", "up", "-d"]);
+        let first = running(&project, "web");
+        repo.moves_on(&lab, "latest");
+        let target = format!("{host}/{}/web", project.name);
+        let update = console.run(&["update", &target, "--yes", "--json"]);
+        update.ended(0, "succeeded");
+        assert_ne!(running(&project, "web"), first);
+        let side = format!(
+            "docker ps -aq --filter label=com.docker.compose.project={} --filter label=com.docker.compose.service=side",
+            project.name
+        );
+        assert_eq!(project.host.sh(&side), "", "it was never started");
+    }
+}
