@@ -181,6 +181,15 @@ pub fn families<'a>(tags: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str
     told
 }
 
+/// Tells whether a tag, by its name alone, is one that moves: `latest`, a branch, a major version.
+pub fn moves(tag: &str) -> bool {
+    match families([tag]).get(tag) {
+        Some(Family::Moving | Family::Branch) => true,
+        Some(Family::Version(version)) => version.floating,
+        _ => false,
+    }
+}
+
 /// Marks versions that have more precise ones below them.
 fn mark_floating(told: &mut BTreeMap<&str, Family>) {
     let mut stems: BTreeSet<(Box<str>, Box<str>, Vec<u64>)> = BTreeSet::new();

@@ -198,3 +198,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tag_that_moves_is_told_by_its_name() {
+    for (tag, floats) in [
+        ("latest", true),
+        ("main", true),
+        ("7", true),
+        ("1.4.2", false),
+        ("sha-9c1e2d4", false),
+        ("20240628-143022", false),
+    ] {
+        assert_eq!(moves(tag), floats, "{tag}");
+    }
+}
