@@ -132,7 +132,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1000 * 24);
         let told = |entries: &[Entry]| changes(entries, "vps/blog/web", now);
         let (one, two) = (seen(990, "changed", true), seen(995, "changed", true));
-        assert_eq!(told(&[one.clone()]), None);
+        assert_eq!(told(std::slice::from_ref(&one)), None);
         let words = told(&[one.clone(), two.clone()]).unwrap_or_default();
         assert!(words.starts_with("2 changes of its image"), "{words}");
         let none = [
