@@ -4,9 +4,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -44,8 +46,12 @@ impl Recorder {
             ws_ypixel: 0,
         };
         tcsetwinsize(&slave, size).unwrap();
-        let home =
-            std::env::temp_dir().join(format!("homelab-tui-terminal-{}", std::process::id()));
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let home = std::env::temp_dir().join(format!(
+            "homelab-tui-terminal-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        ));
         std::fs::create_dir_all(&home).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_homelab-tui"))
             .arg("--demo")
@@ -103,4 +109,41 @@ fn a_terminal_that_never_answers_is_asked_nothing() {
     for question in ["\x1b[6n", "\x1b[c", "\x1b[5n", "\x1b]11;?"] {
         assert!(!recorder.shown.contains(question), "{question:?}");
     }
+}
+
+#[test]
+fn whatever_ends_the_console_the_terminal_is_given_back() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut recorder = Recorder::start();
+        recorder.waits_for("travel");
+        let pid = Pid::from_raw(i32::try_from(recorder.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        for given_back in ["\x1b[?2004l", "\x1b[?1049l", "\x1b[?25h"] {
+            recorder.waits_for(given_back);
+        }
+        recorder.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_console_that_is_stopped_and_continued_gives_the_terminal_and_takes_it_again() {
+    let mut recorder = Recorder::start();
+    recorder.waits_for("travel");
+    recorder.keys.write_all(b"\x1a").unwrap();
+    recorder.waits_for("\x1b[?1049l");
+    let stat = format!("/proc/{}/stat", recorder.child.id());
+    let stopped = || std::fs::read_to_string(&stat).unwrap().contains(") T ");
+    let end = Instant::now() + Duration::from_secs(20);
+    while !stopped() {
+        assert!(Instant::now() < end, "it was not stopped");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    recorder.shown.clear();
+    let pid = Pid::from_raw(i32::try_from(recorder.child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::CONT).unwrap();
+    recorder.waits_for("\x1b[?1049h");
+    recorder.waits_for("travel");
+    recorder.keys.write_all(b"q").unwrap();
+    recorder.waits_for("\x1b[?1049l");
+    assert!(recorder.child.wait().unwrap().success());
 }
