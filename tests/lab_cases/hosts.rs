@@ -253,6 +253,55 @@ fn an_engine_asks_a_registry_in_our_place() {
         }
     });
 }
+
+#[test]
+fn an_engine_takes_a_credential_along_to_a_registry_with_a_password() {
+    use homelab_tui::adapters::credentials::{Credential, CredentialKind};
+    use homelab_tui::adapters::registry::EngineAuth;
+    use homelab_tui::adapters::secret::Secret;
+    use homelab_tui::core::failure::RegistryTrouble;
+    let Some(lab) = Lab::here() else { return };
+    run(async {
+        let registry = lab.registry("basic");
+        let repo = unique("locked");
+        let image = Image::busybox(&lab).label("of", &repo).build();
+        let pushed = registry.push(&repo, "1", &image);
+        let reference = registry.reference(&repo, "1").parse().unwrap();
+        let auth = |password: &str| {
+            let credential = Credential {
+                name: "lab".to_owned(),
+                kind: CredentialKind::Password {
+                    user: "lab".to_owned(),
+                    password: Secret::new(password.to_owned()),
+                },
+            };
+            EngineAuth::new(&credential, &registry.address.as_str().into()).header
+        };
+        for host in lab.hosts() {
+            let session = open(&hosts(&lab), &unix(&host)).await;
+            // The wrong one holds the signs in which plain and url-safe base64 differ.
+            let own = auth("lab-secret");
+            let right = session.distribution(&reference, Some(&own));
+            assert_eq!(
+                right.await.unwrap().top.to_string(),
+                pushed,
+                "{}",
+                host.name
+            );
+            for wrong in [Some(auth(">>>???~~~")), None] {
+                let refused = session.distribution(&reference, wrong.as_ref()).await;
+                let refused = refused.unwrap_err();
+                let told = matches!(
+                    refused.trouble,
+                    RegistryTrouble::Unauthorized | RegistryTrouble::Denied
+                );
+                assert!(told, "{}: {refused}", host.name);
+            }
+            session.close().await;
+        }
+    });
+}
+
 pub fn unix(host: &Host) -> String {
     format!("unix://{}", host.dir().join("docker.sock").display())
 }
