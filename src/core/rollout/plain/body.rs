@@ -12,6 +12,9 @@ const SHORT: usize = 12;
 /// Fields of a configuration that are one value, taken from the image where nobody gives another.
 const SINGLE: [&str; 5] = ["WorkingDir", "User", "StopSignal", "Shell", "ArgsEscaped"];
 
+/// A network by its name, with what the container was given on it.
+type Joined = (String, Map<String, Value>);
+
 /// What the engine is asked for.
 pub(super) struct Made {
     pub create: Value,
@@ -211,10 +214,7 @@ fn volumes(look: &Look, host: &mut Map<String, Value>) {
 }
 
 /// Lists the networks with what the container has on each, the one of its mode first.
-fn networks(
-    look: &Look,
-    host: &mut Map<String, Value>,
-) -> Result<Vec<(String, Map<String, Value>)>, String> {
+fn networks(look: &Look, host: &mut Map<String, Value>) -> Result<Vec<Joined>, String> {
     let mode = text(look.host(), "NetworkMode").to_owned();
     if mode == "host" || mode == "none" || mode.starts_with("container:") {
         return Ok(Vec::new());
@@ -230,7 +230,7 @@ fn networks(
             || (is_default && name == "bridge")
             || (!mode.is_empty() && text(endpoint, "NetworkID") == mode)
     };
-    let mut list: Vec<(String, Map<String, Value>)> = Vec::new();
+    let mut list: Vec<Joined> = Vec::new();
     let mut has_main = false;
     for (name, endpoint) in networks {
         let own = endpoint_of(look, name, endpoint);
