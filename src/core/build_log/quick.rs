@@ -96,27 +96,30 @@ impl Quick {
         {
             return false;
         }
+        // Seconds, a point, a fraction: anything else, as a time that lost its point, is for a closer look.
+        let varying = &line[self.head.len()..varying_end];
+        let fits = |(at, byte): (usize, &u8)| {
+            (at == 2 && *byte == b'.') || (at != 2 && byte.is_ascii_digit())
+        };
+        if !varying.iter().enumerate().all(fits) {
+            return false;
+        }
+        let rest = &line[tail_end..];
         match self.mode {
             Mode::Off => false,
             Mode::Output => {
-                if !line.get(tail_end).is_some_and(u8::is_ascii_digit) {
+                // A tab may stand between columns: two lines that were glued together are for a closer look.
+                if !rest.first().is_some_and(u8::is_ascii_digit)
+                    || memchr::memchr(b'\t', rest).is_some()
+                {
                     return false;
                 }
                 if let Some(stamp) = &mut self.stamp {
-                    let varying = &line[self.head.len()..varying_end];
-                    // Seconds, a point, a fraction: anything else is for a closer look.
-                    let fits = |(at, byte): (usize, &u8)| {
-                        // A time that lost its point is no time.
-                        (at == 2 && *byte == b'.') || (at != 2 && byte.is_ascii_digit())
-                    };
-                    if !varying.iter().enumerate().all(fits) {
-                        return false;
-                    }
                     stamp.patch(self.patch, varying);
                 }
                 true
             }
-            Mode::Idle => is_dull(&line[tail_end..]),
+            Mode::Idle => is_dull(rest),
         }
     }
 }
@@ -214,6 +217,28 @@ mod tests {
         ] {
             assert!(is_dull(line.as_bytes()), "{line}");
         }
+    }
+
+    #[test]
+    fn a_wrong_time_is_looked_at_where_no_build_is_under_way_too() {
+        let line = |seconds: &str, text: &str| {
+            format!("STEP 1/3: FROM x\tBuild\t2026-03-14T09:26:{seconds}Z {text}\n")
+        };
+        let log = [
+            line("50.0000000", "with:"),
+            line("50.1000000", "  push: true"),
+            line("50.2000000", "  push: true"),
+            line("5e.3000000", "  push: true"),
+        ]
+        .concat();
+        let refused = |mut reader: super::super::BuildLog| {
+            reader.feed(log.as_bytes());
+            let _ = reader.finish(None);
+            reader.reading().refused.clone()
+        };
+        let careful = refused(super::super::BuildLog::careful());
+        assert_eq!(careful.len(), 1, "the wrong time leaves a line of podman");
+        assert_eq!(refused(super::super::BuildLog::new()), careful);
     }
 
     #[test]
