@@ -214,7 +214,6 @@ mod tests {
             diff_ids: Vec::new(),
             complete: true,
             removed: false,
-            stored: Vec::new(),
         };
         let container = ContainerFacts {
             id: "c1".into(),

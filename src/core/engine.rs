@@ -152,21 +152,6 @@ pub struct ImageFacts {
     /// True where the store holds it no more, and only a container still stands on its layers.
     #[serde(default)]
     pub removed: bool,
-    /// What of its manifests' content lies in the store, where the engine tells it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stored: Vec<Stored>,
-}
-
-/// What a containerd store holds of one manifest: a layer that was unpacked already is never fetched, so never stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stored {
-    pub manifest: ManifestDigest,
-    /// How large the manifest itself is.
-    pub manifest_bytes: u64,
-    /// Whether config and layers all lie there.
-    pub whole: bool,
-    /// What lies there: the manifest, and its config and layers as far as they do.
-    pub bytes: u64,
 }
 
 impl ImageFacts {

@@ -69,7 +69,6 @@ pub fn image(id: u8, tags: &[&str], digests: &[(&str, u8)], created: Option<i64>
         diff_ids: Vec::new(),
         complete: true,
         removed: false,
-        stored: Vec::new(),
     }
 }
 

@@ -238,7 +238,6 @@ impl Catalog {
                 .collect(),
             complete: true,
             removed: false,
-            stored: Vec::new(),
         })
     }
 }

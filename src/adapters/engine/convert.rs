@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::core::digest::{DiffId, ImageId, ManifestDigest, TopDigest};
 use crate::core::engine::{
-    ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore, Stored,
+    ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore,
 };
 use crate::core::image::{ImageRef, Repository};
 use crate::core::names::ContainerId;
@@ -17,9 +17,6 @@ use super::wire;
 /// The most labels of one container that are kept, and the longest value.
 const MOST_LABELS: usize = 512;
 const LONGEST_LABEL: usize = 16 * 1024;
-
-/// The most manifests of one image that are kept; indexes have one for each platform.
-const MOST_MANIFESTS: usize = 64;
 
 /// Joins version and info into the engine's facts.
 pub fn engine(api: String, version: wire::Version, info: wire::Info) -> EngineFacts {
@@ -180,24 +177,7 @@ pub fn image(
         diff_ids: details.map_or_else(Vec::new, |details| details.diff_ids.clone()),
         complete: details.is_some_and(|details| details.complete),
         removed: listed.is_none(),
-        stored: listed.map_or_else(Vec::new, stored),
     }
-}
-
-/// Reads what lies in the store of an image's manifests, of those that are images.
-fn stored(listed: &wire::ListedImage) -> Vec<Stored> {
-    let manifests = listed.manifests.iter().flatten();
-    let images = manifests.filter(|own| own.kind.as_deref() == Some("image"));
-    let read = images.filter_map(|own| {
-        let descriptor = own.descriptor.as_ref()?;
-        Some(Stored {
-            manifest: descriptor.digest.as_deref()?.parse().ok()?,
-            manifest_bytes: descriptor.size?,
-            whole: own.available?,
-            bytes: own.size.as_ref()?.content?,
-        })
-    });
-    read.take(MOST_MANIFESTS).collect()
 }
 
 /// Reads an Id; some engines leave out the algorithm.

@@ -79,13 +79,7 @@ impl Observer {
     pub async fn observe(&self, scope: &Scope, at: Timestamp) -> Result<Observation, HostFailure> {
         let mut known = self.known.lock().await;
         let known = &mut *known;
-        let whole = *scope == Scope::Whole || known.whole.is_some();
-        let images = match whole {
-            // A containerd store then tells what of each manifest it holds; others pay no heed to it.
-            true => "/images/json?digests=1&manifests=1",
-            false => "/images/json?digests=1",
-        };
-        let mut paths = ["/containers/json?all=1", images]
+        let mut paths = ["/containers/json?all=1", "/images/json?digests=1"]
             .map(str::to_owned)
             .to_vec();
         if known.engine.is_none() {

@@ -43,7 +43,6 @@ pub struct ListedContainer {
 #[serde(default)]
 pub struct Descriptor {
     pub digest: Option<String>,
-    pub size: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,23 +110,6 @@ pub struct ListedImage {
     pub created: Option<i64>,
     pub size: Option<i64>,
     pub labels: Option<BTreeMap<String, Option<String>>>,
-    pub manifests: Option<Vec<ListedManifest>>,
-}
-
-/// One manifest of a listed image (containerd store, API 1.47 and later).
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct ListedManifest {
-    pub descriptor: Option<Descriptor>,
-    pub available: Option<bool>,
-    pub kind: Option<String>,
-    pub size: Option<ManifestSize>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct ManifestSize {
-    pub content: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

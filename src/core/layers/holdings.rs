@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::chains::Chains;
-use super::stored::held;
 use crate::core::digest::{ConfigDigest, DiffId, ImageId, LayerDigest, ManifestDigest, TopDigest};
-use crate::core::engine::{ImageFacts, ImageStore, Observation, Stored};
+use crate::core::engine::{ImageFacts, ImageStore, Observation};
 use crate::core::image::{ImageRef, Repository};
 use crate::core::platform::Platform;
 use crate::core::remote::{RemoteImage, RemoteLayer};
@@ -25,16 +24,6 @@ pub struct Needed {
     pub repositories: Vec<Repository>,
 }
 
-/// How sure it is that a packed layer lies on the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Known {
-    /// It belongs to an image that is stored in part, and the engine does not tell which part.
-    OfPart,
-    /// It belongs to one of several manifests of an image, of which only one was really fetched.
-    OfSeveral,
-    Surely,
-}
-
 /// What one host holds.
 #[derive(Debug, Clone)]
 pub struct Holdings {
@@ -45,7 +34,8 @@ pub struct Holdings {
     pub(super) builds: bool,
     pub(super) images: BTreeSet<ImageId>,
     pub(super) chains: Chains,
-    pub(super) known: BTreeMap<LayerDigest, Known>,
+    /// Known layers; false where it is in doubt which of an image's manifests was really fetched.
+    pub(super) known: BTreeMap<LayerDigest, bool>,
     pub(super) manifests: BTreeSet<ManifestDigest>,
     pub(super) configs: BTreeSet<ConfigDigest>,
     /// Chains of pulled images whose manifests are not to be had.
@@ -74,13 +64,12 @@ impl Holdings {
             opaque: 0,
         };
         let mut fetched = Fetched::new();
-        let mut parts = Vec::new();
         for image in observation.images.values() {
             if image.removed {
                 holdings.chains.add(&image.diff_ids);
                 holdings.add_removed(manifests, &image.id, &mut fetched);
             } else {
-                holdings.add_image(observation, manifests, image, &mut fetched, &mut parts);
+                holdings.add_image(observation, manifests, image, &mut fetched);
             }
         }
         for container in &observation.containers {
@@ -100,10 +89,6 @@ impl Holdings {
         for images in fetched.values() {
             holdings.know(images);
         }
-        // What one of them is found to hold says more of the next.
-        for part in parts.iter().chain(&parts) {
-            holdings.know_part(part);
-        }
         holdings
     }
 
@@ -113,7 +98,6 @@ impl Holdings {
         manifests: &'a Manifests,
         image: &ImageFacts,
         fetched: &mut Fetched<'a>,
-        parts: &mut Vec<Part<'a>>,
     ) {
         let graph = self.store == ImageStore::Graph;
         let platform = platform_of(observation, image);
@@ -130,13 +114,7 @@ impl Holdings {
             }
         }
         if !graph {
-            let (part, whole): (Vec<_>, Vec<_>) = read
-                .iter()
-                .map(|remote| part(image, remote))
-                .partition(Part::is_part);
-            parts.extend(part);
-            let whole: Vec<&RemoteImage> = whole.iter().map(|whole| whole.image).collect();
-            self.know(&whole);
+            self.know(&read);
         }
         if is_opaque(image) {
             for remote in &read {
@@ -161,45 +139,10 @@ impl Holdings {
                 let mut layers = image.layers.iter();
                 layers.any(|own| own.digest == layer.digest)
             };
-            let known = match images.iter().all(holds) {
-                true => Known::Surely,
-                false => Known::OfSeveral,
-            };
-            self.learn(&layer.digest, known);
+            let sure = images.iter().all(holds);
+            let known = self.known.entry(layer.digest.clone()).or_insert(sure);
+            *known |= sure;
         }
-    }
-
-    /// Takes in what of an image's layers lies in the store, where not all of them do.
-    fn know_part(&mut self, part: &Part<'_>) {
-        let layers = part.image.layers.iter();
-        let each: BTreeMap<&LayerDigest, u64> =
-            layers.map(|layer| (&layer.digest, layer.size)).collect();
-        let is_sure = |digest: &LayerDigest| self.known.get(digest) == Some(&Known::Surely);
-        let (sure, open): (Vec<_>, Vec<_>) =
-            each.into_iter().partition(|(digest, _)| is_sure(digest));
-        let sizes: Vec<u64> = open.iter().map(|(_, size)| *size).collect();
-        let left = sure.iter().try_fold(part.layer_bytes, |left, (_, size)| {
-            left.map(|bytes| bytes.checked_sub(*size))
-        });
-        let told = match left.flatten() {
-            Some(bytes) => held(&sizes, bytes),
-            None => vec![None; sizes.len()],
-        };
-        for ((digest, _), told) in open.into_iter().zip(told) {
-            match told {
-                Some(true) => self.learn(digest, Known::Surely),
-                // No other image holds it either: blobs are stored once.
-                Some(false) => {
-                    self.known.remove(digest);
-                }
-                None => self.learn(digest, Known::OfPart),
-            }
-        }
-    }
-
-    fn learn(&mut self, digest: &LayerDigest, known: Known) {
-        let own = self.known.entry(digest.clone()).or_insert(known);
-        *own = known.max(*own);
     }
 
     /// Adds an image that was removed while a container still stands on its unpacked layers.
@@ -226,41 +169,6 @@ impl Holdings {
                 fetched.entry(&remote.config).or_default().push(remote);
             }
         }
-    }
-}
-
-/// An image of a containerd store, and what of its layers lies there.
-#[derive(Debug, Clone, Copy)]
-struct Part<'a> {
-    image: &'a RemoteImage,
-    whole: bool,
-    /// What its layers that lie there come to; absent where the engine does not tell.
-    layer_bytes: Option<u64>,
-}
-
-impl Part<'_> {
-    fn is_part(&self) -> bool {
-        !self.whole
-    }
-}
-
-fn part<'a>(image: &ImageFacts, remote: &'a RemoteImage) -> Part<'a> {
-    let of_manifest = |stored: &&Stored| stored.manifest == remote.manifest;
-    match image.stored.iter().find(of_manifest) {
-        Some(stored) => Part {
-            image: remote,
-            whole: stored.whole,
-            layer_bytes: stored
-                .bytes
-                .checked_sub(stored.manifest_bytes)
-                .and_then(|bytes| bytes.checked_sub(remote.config_size)),
-        },
-        // Engines that do not tell show nothing of an image that is there in part.
-        None => Part {
-            image: remote,
-            whole: !is_opaque(image),
-            layer_bytes: None,
-        },
     }
 }
 

@@ -10,7 +10,6 @@ mod holdings;
 mod prediction;
 #[cfg(test)]
 mod properties;
-mod stored;
 #[cfg(test)]
 mod tables;
 

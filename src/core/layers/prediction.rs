@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::holdings::{Holdings, Known, diff_ids};
+use super::holdings::{Holdings, diff_ids};
 use crate::core::digest::{ConfigDigest, DiffId, Digest, ImageId, LayerDigest};
 use crate::core::engine::ImageStore;
 use crate::core::platform::Platform;
@@ -167,8 +167,6 @@ enum Doubt {
     Several,
     /// The store holds images of which it tells nothing.
     Opaque,
-    /// The store holds an image in part, which may be this layer.
-    InPart,
     /// The config does not list the unpacked layers.
     NoDiffIds,
 }
@@ -234,8 +232,8 @@ fn on_graph(holdings: &Holdings, target: &RemoteImage) -> Compared {
     let mut prefix = 0;
     for (index, layer) in target.layers.iter().enumerate().take(chained) {
         match holdings.known.get(&layer.digest) {
-            Some(Known::Surely) => {}
-            Some(Known::OfSeveral | Known::OfPart) => doubt = Some(Doubt::Several),
+            Some(true) => {}
+            Some(false) => doubt = Some(Doubt::Several),
             // The image that holds this chain was pulled, with which compression is not known: most often the same.
             None if index < unread => doubt = Some(Doubt::Unread),
             None => break,
@@ -269,18 +267,14 @@ fn on_containerd(holdings: &Holdings, target: &RemoteImage) -> Compared {
     let own = diff_ids(&target.layers);
     let prefix = holdings.chains.depth(&own);
     let mut doubt = None;
-    let mut in_part = false;
     let mut states = Vec::with_capacity(target.layers.len());
     for (index, layer) in target.layers.iter().enumerate() {
         let known = holdings.known.get(&layer.digest);
-        let part = known == Some(&Known::OfPart);
-        let fetch = index >= prefix && (known.is_none() || part);
-        if index >= prefix && known == Some(&Known::OfSeveral) {
+        let fetch = index >= prefix && known.is_none();
+        if index >= prefix && known == Some(&false) {
             doubt = Some(Doubt::Several);
         }
-        if fetch && part {
-            in_part = true;
-        } else if fetch {
+        if fetch {
             let unread = match &layer.diff_id {
                 Some(diff_id) => holdings.unread_layers.contains(diff_id),
                 None => !holdings.unread_layers.is_empty(),
@@ -295,10 +289,6 @@ fn on_containerd(holdings: &Holdings, target: &RemoteImage) -> Compared {
     }
     if own.len() < target.layers.len() && prefix == own.len() {
         doubt = Some(Doubt::NoDiffIds);
-    }
-    // All other doubts leave open in which direction the figure is wrong.
-    if in_part {
-        doubt = doubt.or(Some(Doubt::InPart));
     }
     Compared {
         prefix,
@@ -327,10 +317,6 @@ fn estimate(holdings: &Holdings, compared: &Compared) -> (Estimate, String) {
         return (Estimate::AtMost, why.to_owned());
     }
     let about = match compared.doubt {
-        Some(Doubt::InPart) => {
-            let why = "the host holds an image that shares layers in part, and its engine does not tell which of them";
-            return (Estimate::AtMost, why.to_owned());
-        }
         Some(Doubt::Unread) => {
             "the manifest of an image on the host that shares layers could not be read"
         }
