@@ -52,6 +52,20 @@ pub enum FilesState {
     Unknown(String),
 }
 
+impl FilesState {
+    /// Tells whether another look at the files found the same, whenever that was.
+    pub fn says_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rendered(own), Self::Rendered(other)) => {
+                own.compose_version == other.compose_version
+                    && own.services == other.services
+                    && own.pins == other.pins
+            }
+            _ => self == other,
+        }
+    }
+}
+
 /// Tells whether two spellings of a compose version are one release; a package's own suffix says nothing.
 pub fn same_release(a: &str, b: &str) -> bool {
     let release = |text: &str| {

@@ -14,6 +14,7 @@ use crate::app::mode::Mode;
 use crate::app::model::Model;
 use crate::app::msg::{Msg, Now};
 use crate::app::update::{next_wake, update};
+use crate::core::memory::Memory;
 
 use super::{Demo, Scenario};
 
@@ -134,6 +135,21 @@ impl<M: Mode> Driver<M> {
             }
         }
         true
+    }
+
+    /// Ends the console and starts it anew in the same world; what was under way is lost, as in a power cut.
+    pub fn restart(&mut self, memory: Memory) {
+        let settings = self.model.settings.clone();
+        let keymap = Keymap::new(&settings.keys).0;
+        self.model = Model::new(settings, keymap, self.now());
+        self.queue.clear();
+        self.tell(Msg::Restored(Box::new(memory)));
+    }
+
+    /// Sets the clock on the wall; the time since the start does not notice.
+    pub fn set_clock(&mut self, by: SignedDuration) {
+        self.started_at = self.started_at.checked_add(by).unwrap_or(self.started_at);
+        self.tell(Msg::Tick);
     }
 
     /// Returns the looks that were taken since an earlier count of effects.

@@ -50,8 +50,8 @@ pub struct Preview {
     pub due: BTreeSet<HostName>,
     /// Whether the needs of the view of a registry have to be worked out again.
     pub registry_due: bool,
-    /// Connections over which every image was asked for in detail already.
-    pub whole_asked: BTreeSet<(HostName, u64)>,
+    /// The connection over which every image of a host was asked for in detail already.
+    pub whole_asked: BTreeMap<HostName, u64>,
     /// Hosts whose needs wait until fewer images are on their way.
     pub blocked: BTreeSet<HostName>,
 }

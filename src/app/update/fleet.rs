@@ -26,6 +26,8 @@ const SAVE_AFTER: Duration = Duration::from_secs(60);
 const SAVE_APART: Duration = Duration::from_secs(30 * 60);
 /// How long it may wait where only times are new: a card in a small machine is worn by each write.
 const SAVE_TIMES_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many services fill about half a megabyte; a larger fleet's times are written less often than daily.
+const DAILY: usize = 100;
 
 /// Takes over what the last start knew; whatever was learned since then is kept.
 pub fn restore(model: &mut Model, memory: Memory) {
@@ -254,10 +256,14 @@ pub fn rendered(
             (Some(FilesState::Rendered(_)), FilesState::Unknown(why)) => Some(why.clone()),
             _ => None,
         };
-        let state = Some(state);
-        if files.failed.is_none() && files.state != state {
-            files.state = state;
-            remember_within(model, SAVE_AFTER);
+        if files.failed.is_none() && files.state.as_ref() != Some(&state) {
+            let same = files.state.as_ref().is_some_and(|old| old.says_as(&state));
+            files.state = Some(state);
+            if same {
+                remember_times(model);
+            } else {
+                remember_within(model, SAVE_AFTER);
+            }
         }
         touch(model, index);
         history::compare_pins(model, index);
@@ -292,11 +298,15 @@ pub fn resolved(
     remote.remote.learn(now.wall, result.map(|answer| *answer));
     let after = &remote.remote;
     let top = |remote: &crate::core::remote::Remote| remote.answer.as_ref().map(|a| a.top.clone());
-    if top(&before) != top(after) || before.failure.is_some() != after.failure.is_some() {
+    let named_anew = top(&before) != top(after);
+    if named_anew || before.failure.is_some() != after.failure.is_some() {
         model.changed_at = Some(now.wall);
+    }
+    if named_anew {
         remember_within(model, SAVE_AFTER);
     } else {
-        remember_within(model, SAVE_TIMES_AFTER);
+        // That a registry is away or back is asked anew at the next start, and is not worth a write.
+        remember_times(model);
     }
     let users: Vec<usize> = model
         .users
@@ -323,6 +333,13 @@ pub fn rejudge(model: &mut Model, index: usize) {
     schedule::questions_of(model, index);
     preview::mark(model, index);
     model.dirty = true;
+}
+
+/// Has it written down that all is as it was, in a while.
+fn remember_times(model: &mut Model) {
+    let days = u32::try_from(model.services().count() / DAILY).unwrap_or(u32::MAX);
+    let limit = SAVE_TIMES_AFTER.saturating_mul(days.saturating_add(1));
+    remember_within(model, limit);
 }
 
 fn remember_within(model: &mut Model, limit: Duration) {

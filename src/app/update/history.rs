@@ -21,7 +21,10 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
     if !model.history.unrecorded.is_empty() {
         let events = std::mem::take(&mut model.history.unrecorded);
         if model.history.own.asked {
-            model.history.own.events.extend(events.iter().cloned());
+            let own = &mut model.history.own.events;
+            own.extend(events.iter().cloned());
+            let over = own.len().saturating_sub(MOST);
+            own.drain(..over);
             joined(model);
         }
         effects.push(Effect::Console(Console::Record(events)));

@@ -16,6 +16,7 @@ mod offers;
 mod preview;
 mod schedule;
 mod tailnet;
+mod tidy;
 mod views;
 mod wall;
 

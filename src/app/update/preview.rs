@@ -307,8 +307,8 @@ fn want_whole(model: &mut Model, index: usize) {
     if host.link != Link::Up || !host.fresh {
         return;
     }
-    let connection = (host.spec.name.clone(), host.generation);
-    if model.preview.whole_asked.insert(connection) {
+    let (name, connection) = (host.spec.name.clone(), host.generation);
+    if model.preview.whole_asked.insert(name, connection) != Some(connection) {
         fleet::want(model, index, Duration::ZERO, Scope::Whole);
     }
 }

@@ -19,7 +19,7 @@ use super::super::effect::{Console, Effect, Look};
 use super::super::judge;
 use super::super::mode::Mode;
 use super::super::model::{FilesKey, FilesModel, Link, Model, RemoteModel};
-use super::{tailnet, wall};
+use super::{tailnet, tidy, wall};
 
 /// The longest pause between two tries of anything.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
@@ -60,6 +60,7 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
         model.save_due = None;
         model.saved_at = Some(now);
         model.unsaved = false;
+        tidy::run(model);
         effects.push(Effect::Console(Console::Remember));
     }
 }

@@ -278,3 +278,4 @@ mod registries;
 mod screen;
 mod tailnet;
 mod wall;
+mod wear;
