@@ -76,6 +76,11 @@ impl Quick {
             self.tail
                 .extend_from_slice(&line[at + fixed + self.varying..text_at]);
         } else {
+            // Columns without the time that follows them are damaged: what they mean hangs on the text itself.
+            if line[..text_at].contains(&b'\t') {
+                self.mode = Mode::Off;
+                return;
+            }
             self.head.extend_from_slice(&line[..text_at]);
         }
         if let Some(number) = number {
@@ -239,6 +244,21 @@ mod tests {
         let careful = refused(super::super::BuildLog::careful());
         assert_eq!(careful.len(), 1, "the wrong time leaves a line of podman");
         assert_eq!(refused(super::super::BuildLog::new()), careful);
+    }
+
+    #[test]
+    fn columns_whose_time_is_damaged_teach_nothing() {
+        let log = "#0 building with \"default\" instance using docker driver\n\n\
+            #1 [internal] load build definition from Dockerfile\n#1 DONE 0.0s\n\n\
+            build\tBuild and push\t2026-03-14T09:26:52.1404577Z ##[endgroup]\n\
+            build\tBuild and push\t2026-03-14T09:26:52.##[group]Run docker build -t x .1534063Z ##[group]Metadata\n\
+            build\tBuild and push\t2020s done\n#1 DONE2026 0.0s\n";
+        let unread = |mut reader: super::super::BuildLog| {
+            reader.feed(log.as_bytes());
+            reader.finish(None)[0].unread
+        };
+        let careful = unread(super::super::BuildLog::careful());
+        assert_eq!(unread(super::super::BuildLog::new()), careful);
     }
 
     #[test]
