@@ -1,7 +1,8 @@
 //! What was done and seen, as far as the journals were read; and what each service was last seen to run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::core::digest::ImageId;
 use crate::core::history::{Entry, Event, Seen, former_runs, join};
 use crate::core::names::{HostName, ServiceKey};
 
@@ -23,6 +24,10 @@ pub struct History {
     pub unrecorded: Vec<Event>,
     /// Whether the needs of the open view have to be worked out again.
     pub due: bool,
+    /// Whether a verdict hangs on the operator's own journal.
+    pub for_verdicts: bool,
+    /// Images that were pulled, as the journals tell; which image is on which host.
+    pulled: BTreeSet<(HostName, ImageId)>,
 }
 
 /// One journal.
@@ -44,6 +49,17 @@ impl History {
             .flat_map(|source| source.events.iter().cloned())
             .collect();
         self.entries = join(&self.own.events, &hosts);
+        self.pulled = self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.event.pulled())
+            .collect();
+    }
+
+    /// Tells whether a journal knows of a pull of an image onto a host.
+    pub fn knows_pull(&self, host: &HostName, image: &ImageId) -> bool {
+        // Asked for each service at each look: an empty set answers without a copy of the names.
+        !self.pulled.is_empty() && self.pulled.contains(&(host.clone(), image.clone()))
     }
 
     /// Tells whether no journal is being read.

@@ -9,10 +9,11 @@ mod seen;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::digest::TopDigest;
+use super::digest::{ImageId, TopDigest};
 use super::image::ImageRef;
 use super::names::HostName;
 use super::rollout::plan::ImageState;
+use super::rollout::{Action, Outcome};
 use super::text::clean_within;
 
 pub use join::join;
@@ -66,6 +67,15 @@ impl Event {
     /// Tells whether it was only seen.
     pub fn is_seen(&self) -> bool {
         self.action == CHANGED
+    }
+
+    /// Tells the image that came from a registry by it, and onto which host.
+    pub fn pulled(&self) -> Option<(HostName, ImageId)> {
+        let fetches = [Action::Pull, Action::Update];
+        let pulled = fetches.iter().any(|action| action.word() == self.action)
+            && self.outcome.as_deref() == Some(Outcome::Succeeded.word());
+        let (host, _) = self.target.split_once('/').filter(|_| pulled)?;
+        Some((host.into(), image_id(&self.to)?.clone()))
     }
 
     /// Tells whether it was seen to leave the service with the image that it had.
@@ -139,7 +149,7 @@ fn state(name: &str, id: &str) -> Option<ImageState> {
     })
 }
 
-fn image_id(state: &Option<ImageState>) -> Option<&super::digest::ImageId> {
+fn image_id(state: &Option<ImageState>) -> Option<&ImageId> {
     state.as_ref().and_then(|state| state.image_id.as_ref())
 }
 

@@ -22,6 +22,8 @@ pub struct Gathered<'a> {
     pub question: Option<QuestionKey>,
     pub(super) remote: Option<&'a Remote>,
     pub(super) asking: bool,
+    /// Whether a journal tells that the running image was pulled.
+    pulled_before: bool,
 }
 
 /// Returns the pin of a service, whether it holds or not.
@@ -102,6 +104,7 @@ pub fn gather<'a>(
             .map(|known| &known.remote)
             .filter(|remote| remote.answer.is_some() || remote.failure.is_some()),
         asking: known.is_some_and(|known| known.in_flight),
+        pulled_before: model.history.knows_pull(&host.spec.name, &container.image_id),
     }
 }
 
@@ -137,7 +140,7 @@ impl Gathered<'_> {
             tag_image: self.tag_image,
             remote: self.remote,
             builds_here,
-            pulled_before: false,
+            pulled_before: self.pulled_before,
             away,
         }
     }

@@ -213,6 +213,7 @@ pub fn observed(
                 remember_within(model, SAVE_AFTER);
             }
             schedule::files_of(model, index, changed);
+            history::for_verdicts(model, index);
             touch(model, index);
             history::compare(model, index);
             history::compare_pins(model, index);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::core::engine::ImageStore;
 use crate::core::history::{Event, Seen, pin_undone};
 use crate::core::names::{HostName, ServiceKey};
 use crate::core::pinned::Pinned;
@@ -11,7 +12,7 @@ use super::super::history::{Source, wanted};
 use super::super::jobs::running_image;
 use super::super::mode::Mode;
 use super::super::model::{Link, Model};
-use super::preview;
+use super::{fleet, preview};
 
 /// The most lines of the operator's journal that are held.
 const MOST: usize = 20_000;
@@ -28,6 +29,9 @@ pub fn run_due<M: Mode>(model: &mut Model, effects: &mut Vec<Effect<M>>) {
             joined(model);
         }
         effects.push(Effect::Console(Console::Record(events)));
+    }
+    if model.history.for_verdicts && begin(&mut model.history.own) {
+        effects.push(Effect::Look(Look::Journal { host: None }));
     }
     if !std::mem::take(&mut model.history.due) {
         return;
@@ -74,6 +78,21 @@ pub fn told(model: &mut Model, host: Option<HostName>, result: Result<Vec<Event>
         Err(why) => source.error = Some(why),
     }
     joined(model);
+    if model.history.for_verdicts {
+        (0..model.hosts.len()).for_each(|index| fleet::rejudge(model, index));
+    }
+}
+
+/// Has the operator's journal read where a running image has no digest: only there a verdict hangs on it.
+pub fn for_verdicts(model: &mut Model, index: usize) {
+    let Some(observation) = &model.hosts[index].observation else {
+        return;
+    };
+    model.history.for_verdicts |= observation.engine.store == ImageStore::Graph
+        && observation.containers.iter().any(|container| {
+            let image = observation.images.get(&container.image_id);
+            image.is_some_and(|image| image.digests.is_empty())
+        });
 }
 
 fn joined(model: &mut Model) {

@@ -503,3 +503,38 @@ fn a_pin_that_was_undone_behind_our_back_is_written_down_once() {
             .any(|(_, seen)| seen.pin_holds == Some(false))
     );
 }
+
+#[test]
+fn a15_an_image_without_a_digest_is_local_unless_the_journal_knows_its_pull() {
+    let mut bench = Bench::new(&[("a", "ssh://a")]);
+    let mut bare = seen(vec![plain("web")]);
+    let held = bare.images.values_mut().next().unwrap();
+    held.digests.clear();
+    let id = held.id.clone();
+    bench.tick();
+    bench.connect("a");
+    let effects = bench.observed("a", Ok(bare));
+    let asked = looks(&effects);
+    let own = |look: &&Look| matches!(look, Look::Journal { host: None });
+    assert_eq!(asked.into_iter().filter(own).count(), 1);
+    let question = bench.service("a/-/web").question.clone().unwrap();
+    let away = RegistryFailure::new(RegistryTrouble::Away, "no answer", "wait");
+    bench.resolved(&question, Err(away));
+    assert_eq!(bench.verdict("a/-/web").0, Verdict::Local);
+
+    let line = |action: &str| {
+        let state = serde_json::json!({"reference": "ghcr.io/me/app:latest", "image_id": id});
+        let event = serde_json::json!({
+            "at": "2026-01-01T00:00:00Z", "by": "me", "action": action, "target": "a/-/web",
+            "to": state, "outcome": "succeeded",
+        });
+        Msg::Journal {
+            host: None,
+            result: Ok(vec![serde_json::from_value(event).unwrap()]),
+        }
+    };
+    bench.tell(line("recreate"));
+    assert_eq!(bench.verdict("a/-/web").0, Verdict::Local);
+    bench.tell(line("update"));
+    assert_eq!(bench.verdict("a/-/web").0, Verdict::Unknown);
+}
