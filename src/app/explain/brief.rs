@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use crate::core::age;
 use crate::core::builds::trend;
 use crate::core::files::ConfigState;
-use crate::core::tag_family::moves;
 use crate::core::tailnet::{Peer, Standing};
 use crate::core::trust::Trust;
 use crate::core::verdict::Verdict;
@@ -162,8 +161,7 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
         let told = from.map(|from| format!("told by the {from}"));
         let protect = service.protect.then(|| "protected".to_owned());
         out.add("env", joined([Some(environment.clone()), told, protect]));
-        if let Some(tag) = floats(service, environment) {
-            let text = format!("follows :{tag}, which moves");
+        if let Some(text) = service.follows_in_production() {
             out.toned("", text, Tone::Quiet);
         }
     }
@@ -177,15 +175,6 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
     }
     out.toned("seen", ago(now, service.observed_at), Tone::Quiet);
     out
-}
-
-/// Returns the moving tag that a service in production follows without a pin; that is noted and not judged.
-fn floats<'a>(service: &'a ServiceView, environment: &str) -> Option<&'a str> {
-    let production = ["prod", "production", "live"].contains(&environment);
-    let reference = &service.question.as_ref()?.reference;
-    let held = reference.digest().is_some() || service.pinned.is_some();
-    let tag = reference.tag()?;
-    (production && !held && moves(tag)).then_some(tag)
 }
 
 /// Tells what stands beside an image, if somebody looked; nothing of it is verified.

@@ -104,7 +104,9 @@ pub fn gather<'a>(
             .map(|known| &known.remote)
             .filter(|remote| remote.answer.is_some() || remote.failure.is_some()),
         asking: known.is_some_and(|known| known.in_flight),
-        pulled_before: model.history.knows_pull(&host.spec.name, &container.image_id),
+        pulled_before: model
+            .history
+            .knows_pull(&host.spec.name, &container.image_id),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::core::layers::Estimate;
 use crate::core::names::{ContainerId, HostName, ProjectName, ServiceKey};
 use crate::core::pinned::Pinned;
 use crate::core::remote::QuestionKey;
+use crate::core::tag_family::moves;
 use crate::core::verdict::Verdict;
 
 /// A host with its judged projects.
@@ -141,6 +142,16 @@ impl HostView {
 }
 
 impl ServiceView {
+    /// Tells that a service in production follows a moving tag without a pin: that is noted and not judged.
+    pub fn follows_in_production(&self) -> Option<String> {
+        let environment = self.environment.as_deref()?;
+        let production = ["prod", "production", "live"].contains(&environment);
+        let reference = &self.question.as_ref()?.reference;
+        let held = reference.digest().is_some() || self.pinned.is_some();
+        let tag = reference.tag()?;
+        (production && !held && moves(tag)).then(|| format!("follows :{tag}, which moves"))
+    }
+
     /// Tells whether a container of it fails its health check, loops, or ended with an error.
     pub fn is_unhealthy(&self) -> bool {
         self.containers.iter().any(|container| {

@@ -72,7 +72,7 @@ struct Service<'a> {
     registry: Registry<'a>,
     verdict: &'static str,
     why: &'a str,
-    note: Option<&'a str>,
+    note: Option<String>,
     last: Option<Last>,
     mixed: bool,
     builds_behind: Option<u64>,
@@ -204,7 +204,7 @@ fn service(view: &ServiceView) -> Service<'_> {
         registry: registry(&view.registry),
         verdict: view.verdict.word(),
         why: &view.why,
-        note: view.note.as_deref(),
+        note: note(view),
         last: view.last.map(|(verdict, at)| Last {
             verdict: verdict.word(),
             at,
@@ -215,6 +215,16 @@ fn service(view: &ServiceView) -> Service<'_> {
         config: view.config.word(),
         pinned: view.pinned.as_ref().filter(|pin| pin.holds()).map(pinned),
     }
+}
+
+fn note(view: &ServiceView) -> Option<String> {
+    let parts: Vec<String> = view
+        .note
+        .clone()
+        .into_iter()
+        .chain(view.follows_in_production())
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn pinned(pin: &pinned::Pinned) -> Pinned<'_> {

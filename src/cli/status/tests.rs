@@ -219,3 +219,25 @@ fn the_text_is_a_table_that_cannot_steer_the_terminal() {
     assert!(!out.contains(['\u{1b}', '\u{202e}']), "{out:?}");
     insta::assert_snapshot!(out);
 }
+
+#[test]
+fn a_moving_tag_in_production_is_noted_and_not_judged() {
+    let mut model = fleet();
+    let before = document(&model, Some("vps/blog/web"));
+    let service = &before["hosts"][0]["projects"][0]["services"][0];
+    assert_eq!(service["note"], Value::Null);
+    for project in &mut model.judged[0].projects {
+        for service in &mut project.services {
+            service.environment = Some("prod".to_owned());
+        }
+    }
+    let after = document(&model, Some("vps/blog"));
+    let services = after["hosts"][0]["projects"][0]["services"].clone();
+    let of = |name: &str| {
+        let mut services = services.as_array().unwrap().iter();
+        services.find(|service| service["name"] == name).unwrap()
+    };
+    let web = of("web");
+    assert_eq!(web["note"], "follows :latest, which moves");
+    assert_eq!(web["verdict"], service["verdict"]);
+}
