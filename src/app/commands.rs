@@ -276,7 +276,7 @@ pub const COMMANDS: &[Command] = &[
         id: "source",
         keys: &["o"],
         label: "source",
-        help: "Copy the link to what is new in the tag's or the selected image, as its labels tell source and revision.",
+        help: "Copy the link to what is new in the tag's or the selected image, as its labels tell source and revision; at a host whose login waits, the address to open.",
         kind: Kind::Look,
         footer: 2,
         refuse: refuse::needs_source,
@@ -545,6 +545,18 @@ pub fn selected_service(model: &Model) -> Option<&ServiceView> {
         RowId::Service(key) => model.service(&key),
         RowId::Host(_) | RowId::Project(..) | RowId::Group(_) => None,
     }
+}
+
+/// Returns the web address that the selected host waits for somebody to open.
+pub fn selected_link(model: &Model) -> Option<&str> {
+    if model.screen.view != View::Fleet {
+        return None;
+    }
+    let RowId::Host(name) = rows::selected(model)? else {
+        return None;
+    };
+    let host = &model.hosts[model.host_index(&name)?];
+    host.failure()?.link()
 }
 
 /// Returns the services that the selected row stands for.

@@ -73,6 +73,15 @@ impl HostFailure {
             remedy: remedy.into(),
         }
     }
+
+    /// Returns the web address that a person has to open, where that is what to try.
+    pub fn link(&self) -> Option<&str> {
+        let link = self.remedy.strip_prefix("open ")?;
+        let is_web = link.starts_with("https://") || link.starts_with("http://");
+        // One that was too long is cut and leads nowhere.
+        let is_whole = link.chars().all(|c| c.is_ascii_graphic());
+        (is_web && is_whole).then_some(link)
+    }
 }
 
 impl fmt::Display for HostFailure {

@@ -13,21 +13,22 @@ pub(super) struct Terminal {
 
 impl Terminal {
     pub(super) fn open(console: &Console<'_>) -> Self {
+        let mut program = console.lab.console_with(&console.config, &[]);
+        program.env("HOME", console.home.as_ref().unwrap());
+        Self::of(&program)
+    }
+
+    /// Starts a program with the words and the environment of a command.
+    pub(super) fn of(program: &Command) -> Self {
         let server = unique("screen");
-        let home = console.home.as_ref().unwrap();
-        let program = console.lab.console_with(&console.config, &[]);
-        let mut words = vec![format!("HOME={}", home.display())];
+        let mut words = Vec::new();
         for (name, value) in program.get_envs() {
-            if let (Some(value), "DOCKER_CONFIG") = (value, name.to_str().unwrap()) {
-                words.push(format!("DOCKER_CONFIG={}", value.to_str().unwrap()));
+            if let Some(value) = value {
+                words.push(format!("{}={}", name.display(), value.display()));
             }
         }
-        words.push(program.get_program().to_str().unwrap().to_owned());
-        words.extend(
-            program
-                .get_args()
-                .map(|own| own.to_str().unwrap().to_owned()),
-        );
+        words.push(program.get_program().display().to_string());
+        words.extend(program.get_args().map(|own| own.display().to_string()));
         let line = format!("exec env {}", words.join(" "));
         let terminal = Self { server };
         terminal.tmux(&["new-session", "-d", "-x", "120", "-y", "40", &line]);

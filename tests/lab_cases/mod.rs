@@ -24,6 +24,7 @@ mod record;
 mod registries;
 mod road;
 mod tailnet;
+mod tailnet_kernel;
 mod watcher;
 mod ways;
 mod ways_back;

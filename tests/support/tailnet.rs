@@ -1,4 +1,5 @@
-//! A tailnet of its own on this machine's loopback: headscale and three tailscaled that the kernel knows nothing of.
+//! A tailnet of its own: headscale and three tailscaled, on this machine or inside of hosts of the lab, where the kernel
+//! may route it.
 
 use std::{
     env,
@@ -12,10 +13,13 @@ use std::{
 
 use serde_json::Value;
 
+use super::Host;
 use super::lab::{left_out, unique};
 
 /// The machine on which the console runs.
 pub const OPERATOR: &str = "laptop";
+
+const NODES: [&str; 3] = [OPERATOR, "nas", "pi4"];
 
 /// A running tailnet, ended when it is dropped.
 pub struct Tailnet {
@@ -24,11 +28,47 @@ pub struct Tailnet {
     control: Child,
     url: String,
     nodes: Vec<(String, Child)>,
+    placed: Vec<Placed>,
+}
+
+/// A node that runs inside of a host of the lab, in its network and with its files.
+#[derive(Clone)]
+pub struct Placed {
+    pub node: &'static str,
+    pub host: Host,
+    /// Whether the host's kernel routes the tailnet and its resolver knows the names.
+    pub kernel: bool,
+}
+
+impl Placed {
+    /// The node's folder as this machine sees it; on the host it is [`Placed::inside`].
+    fn folder(&self, dir: &Path) -> PathBuf {
+        self.host.dir().join("srv").join(dir.file_name().unwrap())
+    }
+
+    fn inside(dir: &Path) -> PathBuf {
+        Path::new("/srv").join(dir.file_name().unwrap())
+    }
+
+    fn end(&self, dir: &Path) {
+        let at = Self::inside(dir);
+        let at = at.display();
+        let kernel = self.kernel;
+        self.host.try_sh(&format!(
+            "pid=$(cat {at}/pid) || exit 0; kill $pid; while kill -0 $pid; do sleep 0.05; done; \
+             {kernel} && {at}/tailscaled --cleanup --statedir={at}/state --socket={at}/sock; rm -f {at}/pid"
+        ));
+    }
 }
 
 impl Tailnet {
     /// The tailnet with the operator and two servers; `None`, noted as left out, without the binaries.
     pub fn start() -> Option<Self> {
+        Self::start_with(Ipv4Addr::LOCALHOST, &[])
+    }
+
+    /// The same with nodes inside of hosts of the lab, which reach this machine at an address.
+    pub fn start_with(machine: Ipv4Addr, placed: &[Placed]) -> Option<Self> {
         let Some(bin) = env::var_os("TAILNET_BIN").map(PathBuf::from) else {
             left_out("no tailscaled and headscale are at hand (TAILNET_BIN is not set)");
             return None;
@@ -37,8 +77,8 @@ impl Tailnet {
         let dir = Path::new("/tmp").join(unique("htl-tn"));
         fs::create_dir(&dir).unwrap();
         let port = free_port();
-        let url = format!("http://127.0.0.1:{port}");
-        configure(&dir, &url, port);
+        let url = format!("http://{machine}:{port}");
+        configure(&dir, machine, port);
         let log = File::create(dir.join("headscale.log")).unwrap();
         let control = Command::new(bin.join("headscale"))
             .arg("-c")
@@ -55,15 +95,16 @@ impl Tailnet {
             control,
             url,
             nodes: Vec::new(),
+            placed: placed.to_vec(),
         };
         wait(20, "headscale", || {
-            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+            TcpStream::connect((machine, port)).is_ok()
         });
         tailnet.headscale(&["users", "create", "ops"]);
-        for name in [OPERATOR, "nas", "pi4"] {
+        for name in NODES {
             tailnet.start_node(name);
         }
-        for name in [OPERATOR, "nas", "pi4"] {
+        for name in NODES {
             let mut key = vec!["preauthkeys", "create", "--user", "1"];
             if name != OPERATOR {
                 key.extend(["--tags", "tag:server"]);
@@ -82,6 +123,9 @@ impl Tailnet {
 
     /// Starts a node's tailscaled, again after it was killed.
     pub fn start_node(&mut self, name: &str) {
+        if let Some(placed) = self.placed(name) {
+            return self.start_inside(&placed.clone());
+        }
         let log = File::create(self.dir.join(format!("{name}.log"))).unwrap();
         let node = Command::new(self.bin.join("tailscaled"))
             .args(["--tun=userspace-networking", "--port=0"])
@@ -97,8 +141,40 @@ impl Tailnet {
         self.nodes.push((name.to_owned(), node));
     }
 
+    fn start_inside(&self, placed: &Placed) {
+        let folder = placed.folder(&self.dir);
+        fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("tailscaled");
+        if !program.exists() {
+            // What the host sees of this machine may not hold the folder of the binaries.
+            fs::copy(self.bin.join("tailscaled"), program).unwrap();
+        }
+        let _ = fs::remove_file(folder.join("sock"));
+        let at = Placed::inside(&self.dir);
+        let at = at.display();
+        let tun = match placed.kernel {
+            true => "tailscale0",
+            false => "userspace-networking",
+        };
+        placed.host.sh(&format!(
+            "export TS_NO_LOGS_NO_SUPPORT=true TS_DEBUG_USE_DERP_HTTP=1; mkdir -p {at}/state; \
+             setsid {at}/tailscaled --tun={tun} --port=0 --statedir={at}/state --socket={at}/sock \
+             </dev/null >{at}/log 2>&1 & echo $! >{at}/pid"
+        ));
+    }
+
+    fn placed(&self, name: &str) -> Option<&Placed> {
+        self.placed.iter().find(|placed| placed.node == name)
+    }
+
     /// Kills a node's tailscaled, as a power cut would.
     pub fn kill_node(&mut self, name: &str) {
+        if let Some(placed) = self.placed(name) {
+            let at = Placed::inside(&self.dir);
+            let at = at.display();
+            placed.host.sh(&format!("kill -9 $(cat {at}/pid)"));
+            return;
+        }
         let place = self.nodes.iter().position(|(node, _)| node == name);
         let (_, mut node) = self.nodes.remove(place.unwrap());
         node.kill().unwrap();
@@ -121,10 +197,25 @@ impl Tailnet {
     pub fn log_in(&self, name: &str, key: &str) {
         let url = format!("--login-server={}", self.url);
         let host = format!("--hostname={name}");
-        self.tailscale(name, &["up", &url, &host, "--accept-dns=false", key]);
+        let is_routed = self.placed(name).is_some_and(|placed| placed.kernel);
+        let names = format!("--accept-dns={}", is_routed && name == OPERATOR);
+        let mut args = vec!["up", &url, &host, &names, key];
+        if is_routed {
+            // The rules of the host's firewall are its engine's.
+            args.push("--netfilter-mode=off");
+        }
+        self.tailscale(name, &args);
+    }
+
+    /// The name of the folder that each host with a node has below `/srv`.
+    pub fn name(&self) -> &str {
+        self.dir.file_name().unwrap().to_str().unwrap()
     }
 
     pub fn socket(&self, name: &str) -> PathBuf {
+        if let Some(placed) = self.placed(name) {
+            return placed.folder(&self.dir).join("sock");
+        }
         self.dir.join(format!("{name}.sock"))
     }
 
@@ -169,6 +260,12 @@ impl Drop for Tailnet {
             drop(node.kill());
             drop(node.wait());
         }
+        for placed in &self.placed {
+            placed.end(&self.dir);
+            if !thread::panicking() {
+                drop(fs::remove_dir_all(placed.folder(&self.dir)));
+            }
+        }
         drop(self.control.kill());
         drop(self.control.wait());
         if !thread::panicking() {
@@ -210,19 +307,20 @@ pub fn lead_to(place: &str) -> u16 {
     port
 }
 
-fn configure(dir: &Path, url: &str, port: u16) {
+fn configure(dir: &Path, machine: Ipv4Addr, port: u16) {
+    let url = format!("http://{machine}:{port}");
     let stun = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let stun = stun.local_addr().unwrap().port();
     let grpc = free_port();
     let at = dir.display();
     fs::write(dir.join("policy.json"), policy("accept")).unwrap();
     let text = format!(
-        "server_url: {url}\nlisten_addr: 127.0.0.1:{port}\nmetrics_listen_addr: ''\n\
+        "server_url: {url}\nlisten_addr: {machine}:{port}\nmetrics_listen_addr: ''\n\
          grpc_listen_addr: 127.0.0.1:{grpc}\ngrpc_allow_insecure: true\n\
          noise: {{private_key_path: {at}/noise.key}}\n\
          prefixes: {{v4: 100.64.0.0/10, v6: 'fd7a:115c:a1e0::/48', allocation: sequential}}\n\
          derp:\n  server: {{enabled: true, region_id: 999, region_code: lab, region_name: lab, \
-         stun_listen_addr: '127.0.0.1:{stun}', private_key_path: {at}/derp.key, \
+         stun_listen_addr: '{machine}:{stun}', private_key_path: {at}/derp.key, \
          automatically_add_embedded_derp_region: true}}\n  urls: []\n  paths: []\n  auto_update_enabled: false\n\
          disable_check_updates: true\n\
          database: {{type: sqlite, sqlite: {{path: {at}/db.sqlite}}}}\n\

@@ -23,7 +23,8 @@ const MASK: u32 = 2 | 4096 | 16384 | 32768;
 /// Reads the status once.
 pub async fn status(socket: &Path) -> io::Result<Bytes> {
     timeout(PATIENCE, async {
-        let body = get(socket, "/localapi/v0/status").await?.body;
+        // The connection has to outlive the body, or what is still on its way is lost.
+        let Answer { body, _connection } = get(socket, "/localapi/v0/status").await?;
         let body = Limited::new(body, LARGEST).collect().await;
         Ok(body.map_err(io::Error::other)?.to_bytes())
     })

@@ -225,7 +225,12 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        stream.write_all(whole.as_bytes()).await.unwrap();
+        // An answer may come in pieces.
+        let (begin, end) = whole.as_bytes().split_at(whole.len() - 9);
+        stream.write_all(begin).await.unwrap();
+        stream.flush().await.unwrap();
+        sleep(Duration::from_millis(20)).await;
+        stream.write_all(end).await.unwrap();
     }
 
     #[tokio::test]

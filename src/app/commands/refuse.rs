@@ -9,7 +9,7 @@ use crate::app::screen::View;
 use crate::app::targets;
 use crate::core::names::ServiceKey;
 
-use super::{selected_candidate, selected_service, source_of};
+use super::{selected_candidate, selected_link, selected_service, source_of};
 
 pub(super) fn never(_: &Model) -> Option<String> {
     None
@@ -115,6 +115,9 @@ pub(super) fn needs_source(model: &Model) -> Option<String> {
     if let Some(candidate) = selected_candidate(model)
         && candidate.source.is_some()
     {
+        return None;
+    }
+    if selected_link(model).is_some() {
         return None;
     }
     match selected_service(model) {

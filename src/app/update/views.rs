@@ -359,6 +359,9 @@ fn source(model: &Model) -> Option<String> {
     if builds::is_open(model) {
         return builds::link(model);
     }
+    if let Some(link) = commands::selected_link(model) {
+        return Some(link.to_owned());
+    }
     let service = commands::selected_service(model)?;
     let running = service.running.revision.as_deref();
     let candidate = commands::selected_candidate(model);

@@ -88,6 +88,13 @@ fn reason(
         return;
     };
     let word = host_word(host);
+    if failure.link().is_some() {
+        // The address is of use only when it is whole, so it comes first.
+        put(pen, word, role_of(host_tone(host)), 2);
+        put(pen, &failure.remedy, Role::Accent, 2);
+        put(pen, &failure.what, Role::Quiet, 2);
+        return;
+    }
     let what = if failure.what.starts_with(word) {
         failure.what.clone()
     } else {

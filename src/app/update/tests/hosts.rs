@@ -158,11 +158,20 @@ fn what_needs_a_person_is_not_tried_every_second() {
 fn a_dial_that_waits_for_a_person_says_so_and_may_still_succeed() {
     let mut bench = Bench::new(&[("a", "ssh://a")]);
     bench.tick();
+    let link = "https://login.example/a/1";
     bench.tell(Msg::Waiting {
         host: "a".into(),
-        failure: HostFailure::new(HostTrouble::LoginWaits, "open https://…", ""),
+        failure: HostFailure::new(HostTrouble::LoginWaits, "a check", format!("open {link}")),
     });
     assert_eq!(bench.host("a").state(), HostState::Denied);
+    assert_eq!(
+        bench.press("o"),
+        [Effect::Console(Console::Copy(link.to_owned()))]
+    );
+    assert_eq!(
+        bench.press("O"),
+        [Effect::Console(Console::Browse(link.to_owned()))]
+    );
     assert!(
         dials(&bench.pass(300_000)).is_empty(),
         "it is still being dialled"
