@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -30,6 +31,15 @@ impl Drop for Home {
 
 impl Recorder {
     fn start() -> Self {
+        Self::start_as(|home| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_homelab-tui"));
+            command.arg("--demo").env_clear().env("HOME", home);
+            command
+        })
+    }
+
+    /// Starts the console by a command of its own for this home.
+    fn start_as(command: impl FnOnce(&Path) -> Command) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -53,10 +63,7 @@ impl Recorder {
             NEXT.fetch_add(1, Ordering::Relaxed)
         ));
         std::fs::create_dir_all(&home).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_homelab-tui"))
-            .arg("--demo")
-            .env_clear()
-            .env("HOME", &home)
+        let child = command(&home)
             .env("TERM", "xterm-256color")
             .stdin(Stdio::from(slave.try_clone().unwrap()))
             .stdout(Stdio::from(slave.try_clone().unwrap()))
@@ -146,4 +153,76 @@ fn a_console_that_is_stopped_and_continued_gives_the_terminal_and_takes_it_again
     recorder.keys.write_all(b"q").unwrap();
     recorder.waits_for("\x1b[?1049l");
     assert!(recorder.child.wait().unwrap().success());
+}
+
+/// A home whose cache and state take nothing: a mount of its own where this user may make one.
+///
+/// Nothing where that cannot be had.
+fn on_a_disk(options: &str, fill: bool, home: &Path, arguments: &str) -> Option<Command> {
+    let may = Command::new("unshare")
+        .args(["-m", "true"])
+        .stderr(Stdio::null())
+        .status();
+    if !may.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let fill = if fill {
+        "dd if=/dev/zero of=\"$HOME/.cache/rest\" bs=4k 2>/dev/null; "
+    } else {
+        ""
+    };
+    let script = format!(
+        "mkdir -p \"$HOME/.cache\" && mount -t tmpfs -o {options} tmpfs \"$HOME/.cache\" || exit 9; {fill}exec {} {arguments}",
+        env!("CARGO_BIN_EXE_homelab-tui")
+    );
+    let mut command = Command::new("unshare");
+    command
+        .args(["-m", "sh", "-c", &script])
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", home)
+        .env("XDG_STATE_HOME", home.join(".cache/state"));
+    Some(command)
+}
+
+fn left_out(why: &str) {
+    if let Some(file) = std::env::var_os("HOMELAB_TUI_SKIPS") {
+        let mut file = OpenOptions::new().append(true).open(file).unwrap();
+        writeln!(file, "terminal: {why}").unwrap();
+    }
+}
+
+#[test]
+fn a_disk_that_takes_nothing_stops_nothing_and_is_said_on_screen_and_by_doctor() {
+    // Nobody listens there: the console works on what it has.
+    let host = "-H gone=tcp://127.0.0.1:1";
+    let disks = [
+        ("size=64k", true, "No space left"),
+        ("ro", false, "Read-only file system"),
+    ];
+    for (options, fill, why) in disks {
+        let home = std::env::temp_dir().join(format!("homelab-tui-disk-{}", std::process::id()));
+        std::fs::create_dir_all(&home).unwrap();
+        let doctor = on_a_disk(options, fill, &home, &format!("{host} doctor --json"));
+        let Some(mut doctor) = doctor else {
+            return left_out("a full disk: this user may mount none");
+        };
+        let output = doctor.output().unwrap();
+        std::fs::remove_dir_all(&home).unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        for words in ["everything works from memory", why, "free space there"] {
+            assert!(text.contains(words), "{words}: {text}{output:?}");
+        }
+        let mut recorder = Recorder::start_as(|home| {
+            let arguments = format!("{host} --wall --read-only");
+            on_a_disk(options, fill, home, &arguments).unwrap()
+        });
+        // It works, and says what it cannot keep.
+        recorder.waits_for("gone");
+        recorder.waits_for(why);
+        recorder.waits_for("machine");
+        recorder.keys.write_all(b"q").unwrap();
+        recorder.waits_for("\x1b[?1049l");
+        assert!(recorder.child.wait().unwrap().success());
+    }
 }

@@ -24,6 +24,11 @@ impl Journal {
         }
     }
 
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Appends an event and has it on disk when it returns.
     ///
     /// # Errors
@@ -58,6 +63,16 @@ impl Journal {
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()
+    }
+
+    /// Counts the lines of this file that cannot be read, as one that a power cut left half written.
+    pub fn broken_lines(&self) -> usize {
+        let bytes = fs::read(&self.path).unwrap_or_default();
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let written = lines.filter(|line| !line.trim_ascii().is_empty());
+        written
+            .filter(|line| serde_json::from_slice::<Event>(line).is_err())
+            .count()
     }
 
     /// Returns the file that was rotated last.
@@ -127,5 +142,6 @@ mod tests {
             .map(|event| event.action)
             .collect();
         assert_eq!(actions, ["update", "rollback"]);
+        assert_eq!(journal.broken_lines(), 1);
     }
 }

@@ -79,6 +79,11 @@ impl MemoryFile {
         }
     }
 
+    /// Returns the folder that holds it.
+    pub fn folder(&self) -> PathBuf {
+        self.path.parent().unwrap_or(&self.path).to_owned()
+    }
+
     /// Reads the memory; a file that cannot be read is set aside and the memory begins empty.
     pub fn load(&self) -> Recalled {
         let remark = match self.read() {
@@ -164,7 +169,7 @@ enum Unreadable {
 /// The reason why the memory is not on disk.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "failed to keep the last observation in {}: {error}; the next start will wait for the hosts", path.display()
+    "failed to keep the last observation: {error} in {}; the next start will wait for the hosts", path.display()
 )]
 pub struct NotSaved {
     path: PathBuf,
@@ -358,7 +363,7 @@ mod tests {
         assert_eq!(file.load().memory, Memory::default());
         let error = file.save(&full()).unwrap_err().to_string();
         assert!(
-            error.starts_with("failed to keep the last observation in "),
+            error.starts_with("failed to keep the last observation: "),
             "{error}"
         );
     }

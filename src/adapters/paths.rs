@@ -73,6 +73,21 @@ pub fn append_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// Tries whether a folder takes a file of the size of a last observation; leaves nothing there.
+///
+/// A folder that is not there yet is made when it is needed, so the nearest one above it is tried.
+pub fn try_writing(folder: &Path) -> io::Result<()> {
+    let mut there = folder;
+    while !there.exists() {
+        there = there.parent().ok_or(io::ErrorKind::NotFound)?;
+    }
+    let probe = there.join(format!(".{NAME}.{}.probe", std::process::id()));
+    let written = write_new(&probe, &[0; 64 << 10]);
+    // It is nothing but a trial, whichever way it ended.
+    let _ = std::fs::remove_file(&probe);
+    written
+}
+
 /// Replaces a file so that readers see the old or the new one, whole, even after a power cut.
 pub fn replace_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path

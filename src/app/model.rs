@@ -24,7 +24,7 @@ use super::judge::{HostView, ServiceView};
 use super::keymap::Keymap;
 use super::logs::Logs;
 use super::memo::Memo;
-use super::msg::Now;
+use super::msg::{Kept, Now};
 use super::preview::Preview;
 use super::rows::{Rows, RowsKey};
 use super::screen::{Screen, View};
@@ -63,6 +63,8 @@ pub struct Model {
     pub keymap: Keymap,
     /// What is wrong with the configuration, each in one line.
     pub problems: Vec<String>,
+    /// What cannot be written down on this machine, and why.
+    pub unkept: BTreeMap<Kept, String>,
     /// The zone in which times of day are shown.
     pub zone: TimeZone,
     /// When a fact of the fleet last changed.
@@ -242,6 +244,7 @@ impl Model {
             },
             keymap,
             problems: Vec::new(),
+            unkept: BTreeMap::new(),
             zone: TimeZone::UTC,
             changed_at: None,
             dirty: true,

@@ -182,8 +182,20 @@ pub enum Msg {
     },
     /// Something went wrong on the console's own machine that a person should know.
     Trouble(String),
+    /// What is to outlive the session was written down, or could not be.
+    Kept {
+        what: Kept,
+        result: Result<(), String>,
+    },
     /// The process was asked to end.
     Terminate,
+}
+
+/// What is written down on the console's own machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kept {
+    LastObservation,
+    Journal,
 }
 
 /// The moment at which a message is handled.

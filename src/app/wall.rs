@@ -72,14 +72,12 @@ pub fn items(model: &Model) -> Vec<Item> {
     let told = worst_first().filter(|verdict| verdict.is_told());
     items.extend(told.flat_map(|verdict| of_verdict(model, verdict)));
     items.extend(pins(model, true));
-    items.extend(model.problems.iter().map(|problem| {
-        Item::new(
-            problem.clone(),
-            "configuration".to_owned(),
-            None,
-            Tone::Attention,
-        )
-    }));
+    let own = |text: &String, beside: &str| {
+        Item::new(text.clone(), beside.to_owned(), None, Tone::Attention)
+    };
+    items.extend(model.unkept.values().map(|why| own(why, "this machine")));
+    let problems = model.problems.iter();
+    items.extend(problems.map(|problem| own(problem, "configuration")));
     items
 }
 

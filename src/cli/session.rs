@@ -28,7 +28,7 @@ use crate::app::screen::View;
 use crate::core::names::{HostName, Target};
 use crate::core::settings::Settings;
 use crate::demo::{Demo, Scenario};
-use crate::runtime::checkup::Findings;
+use crate::runtime::checkup::{Findings, own_places};
 use crate::runtime::world::World;
 
 pub use console::open as console;
@@ -99,7 +99,8 @@ pub fn doctor(
     };
     let looked = in_runtime(async {
         let (model, mut live, _queue) = observe_open(settings, paths).await?;
-        let findings = live.checkup(&model, host.as_ref()).await;
+        let mut findings = live.checkup(&model, host.as_ref()).await;
+        findings.own = own_places(paths);
         live.remember(model.memory());
         live.close().await;
         Ok((model, findings))

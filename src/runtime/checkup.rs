@@ -7,9 +7,12 @@ use futures_util::future::join_all;
 use crate::adapters::checkup::{self, Patient};
 use crate::adapters::credentials::Credentials;
 use crate::adapters::github_token;
+use crate::adapters::journal::Journal;
+use crate::adapters::paths::{Paths, try_writing};
 use crate::adapters::secret::Secret;
 use crate::adapters::shell::Place;
 use crate::app::model::{HostModel, Model};
+use crate::core::age::count;
 use crate::core::checkup::{Checkup, Ended, TokenFacts};
 use crate::core::failure::{HostTrouble, RegistryTrouble};
 use crate::core::host::{Address, HostState};
@@ -27,8 +30,62 @@ pub struct Findings {
     pub hosts: BTreeMap<HostName, Checkup>,
     /// Containers that should be a registry which is away, with the host where they lie.
     pub fallen: Vec<(RegistryHost, HostName, Ended)>,
+    /// What this machine keeps: each in words, and whether it cannot.
+    pub own: Vec<(String, bool)>,
     /// GitHub's tokens of this machine, by where they come from.
     pub tokens: Vec<(String, Result<TokenFacts, String>)>,
+}
+
+/// Tries whether this machine can keep what is to outlive a session, and looks for what was damaged.
+pub fn own_places(paths: &Paths) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    let places = [
+        ("the last observation and caches", &paths.cache),
+        ("the journal and the log", &paths.state),
+    ];
+    for (what, folder) in places {
+        let Some(folder) = folder else {
+            found.push((
+                format!("{what} cannot be kept: this user has no home"),
+                true,
+            ));
+            continue;
+        };
+        let place = folder.display();
+        found.push(match try_writing(folder) {
+            Ok(()) => (format!("{what} are kept in {place}"), false),
+            Err(error) => {
+                let words = format!(
+                    "{what} cannot be kept in {place}: {error}; everything works from memory"
+                );
+                (words, true)
+            }
+        });
+    }
+    if let Some(cache) = &paths.cache
+        && cache.join("last.broken").exists()
+    {
+        let words = format!(
+            "a broken last observation was set aside as {} and rebuilt",
+            cache.join("last.broken").display()
+        );
+        found.push((words, false));
+    }
+    if let Some(state) = &paths.state {
+        let journal = Journal::in_folder(state);
+        match journal.broken_lines() {
+            0 => {}
+            lines => {
+                let words = format!(
+                    "{} of {} cannot be read, as a power cut leaves them; the rest counts",
+                    count(lines, "line"),
+                    journal.path().display()
+                );
+                found.push((words, false));
+            }
+        }
+    }
+    found
 }
 
 impl Live {
@@ -46,6 +103,7 @@ impl Live {
             hosts: hosts.into_iter().flatten().collect(),
             fallen,
             tokens,
+            own: Vec::new(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::adapters::hosts::{HostSession, Hosts};
 use crate::adapters::jobs::run;
 use crate::adapters::journal::Journal;
 use crate::adapters::memory::MemoryFile;
-use crate::adapters::paths::Paths;
+use crate::adapters::paths::{Paths, try_writing};
 use crate::adapters::registry::{Registries, RegistryOptions};
 use crate::adapters::shelf::Shelves;
 use crate::adapters::ssh::Master;
@@ -23,7 +23,7 @@ use crate::adapters::tailscale::road::Road;
 use crate::app::effect::{Act, Look};
 use crate::app::mode::Operating;
 use crate::app::model::Model;
-use crate::app::msg::{Msg, Now};
+use crate::app::msg::{Kept, Msg, Now};
 use crate::core::failure::{HostFailure, HostTrouble};
 use crate::core::files::FilesState;
 use crate::core::history::Event;
@@ -153,6 +153,30 @@ impl Live {
             let _ = queue.send(Msg::Restored(Box::new(recalled.memory)));
             if let Some(remark) = recalled.remark {
                 let _ = queue.send(Msg::Trouble(remark));
+            }
+        });
+    }
+
+    /// Says early where this machine's disk takes nothing, rather than with the first thing that is lost; in the
+    /// background.
+    pub fn try_places(&self) {
+        let queue = self.queue.clone();
+        let cache = self.memory.as_ref().map(MemoryFile::folder);
+        let places = [
+            (Kept::LastObservation, "the last observation", cache),
+            (Kept::Journal, "the journal", self.state.clone()),
+        ];
+        tokio::task::spawn_blocking(move || {
+            for (what, words, folder) in places {
+                let Some(folder) = folder else { continue };
+                if let Err(error) = try_writing(&folder) {
+                    let why = format!(
+                        "cannot keep {words}: {error} in {}; all goes on from memory",
+                        folder.display()
+                    );
+                    let result = Err(why);
+                    let _ = queue.send(Msg::Kept { what, result });
+                }
             }
         });
     }
@@ -506,14 +530,16 @@ impl World for Live {
             let _ = queue.send(Msg::Restored(Box::default()));
             return;
         };
+        // What could not be written before may be by now.
+        self.record(Vec::new());
         let recorded = self.records.written();
         self.sessions.saving(tokio::spawn(async move {
             // What was seen is on disk before it is forgotten that it was new.
             recorded.await;
             let save = move || {
-                if let Err(error) = file.save(&memory) {
-                    let _ = queue.send(Msg::Trouble(error.to_string()));
-                }
+                let result = file.save(&memory).map_err(|error| error.to_string());
+                let what = Kept::LastObservation;
+                let _ = queue.send(Msg::Kept { what, result });
             };
             let _ = tokio::task::spawn_blocking(save).await;
         }));

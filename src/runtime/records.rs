@@ -1,34 +1,63 @@
 //! Lines of the operator's journal, written beside the loop that draws: one after another, in the order they were told.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use crate::adapters::journal::Journal;
-use crate::app::msg::Msg;
+use crate::app::msg::{Kept, Msg};
 use crate::core::history::Event;
 
 use super::world::Queue;
 
-/// The last lines that were told, which end once they and all before them are on disk.
+/// The most lines that wait for a disk that takes none.
+const MOST: usize = 1000;
+
+/// Lines of the journal under way, and those that wait for a disk that refused them.
 #[derive(Default)]
 pub struct Records {
+    /// Ends once the last lines that were told, and all before them, were tried.
     last: Option<Shared<BoxFuture<'static, ()>>>,
+    waiting: Arc<Mutex<Vec<Event>>>,
 }
 
 impl Records {
-    /// Has events written after all that were told before; trouble goes into the queue.
+    /// Has events written after all that were told before; how that went goes into the queue.
+    ///
+    /// What cannot be written is held and tried again with the next ones.
     pub fn write(&mut self, journal: Journal, events: Vec<Event>, queue: Queue) {
+        let mut held = lock(&self.waiting);
+        if events.is_empty() && held.is_empty() {
+            return;
+        }
+        held.extend(events);
+        let over = held.len().saturating_sub(MOST);
+        held.drain(..over);
+        drop(held);
+        let waiting = self.waiting.clone();
         let before = self.written();
         let work = async move {
             before.await;
-            let append = move || events.iter().try_for_each(|event| journal.append(event));
-            let error = match tokio::task::spawn_blocking(append).await {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) => error.to_string(),
-                Err(error) => error.to_string(),
+            let append = move || {
+                let events = std::mem::take(&mut *lock(&waiting));
+                for (place, event) in events.iter().enumerate() {
+                    if let Err(error) = journal.append(event) {
+                        lock(&waiting).splice(0..0, events[place..].iter().cloned());
+                        return Err(format!(
+                            "failed to write the journal: {error} in {}; it is held in memory and tried again",
+                            journal.path().display()
+                        ));
+                    }
+                }
+                Ok(())
             };
-            let text = format!("the journal could not be written: {error}");
-            let _ = queue.send(Msg::Trouble(text));
+            let result = match tokio::task::spawn_blocking(append).await {
+                Ok(result) => result,
+                Err(error) => Err(error.to_string()),
+            };
+            let what = Kept::Journal;
+            let _ = queue.send(Msg::Kept { what, result });
         };
         let work = work.boxed().shared();
         tokio::spawn(work.clone());
@@ -44,6 +73,10 @@ impl Records {
             }
         }
     }
+}
+
+fn lock(waiting: &Mutex<Vec<Event>>) -> MutexGuard<'_, Vec<Event>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -72,13 +105,29 @@ mod tests {
         let read = Journal::in_folder(&folder).read();
         let by: Vec<&str> = read.iter().map(|event| event.by.as_str()).collect();
         assert_eq!(by, names);
-        // A folder that cannot be made is told, and what comes after it is tried all the same.
+        while heard.try_recv().is_ok() {}
+        // A folder that cannot be made is told; its lines are held and come before the next ones.
         let nowhere = std::path::Path::new("/dev/null/state");
         records.write(Journal::in_folder(nowhere), vec![event("x")], queue.clone());
-        records.write(Journal::in_folder(&folder), vec![event("y")], queue);
         records.written().await;
-        assert!(matches!(heard.try_recv(), Ok(Msg::Trouble(_))));
-        assert_eq!(Journal::in_folder(&folder).read().len(), names.len() + 1);
+        let told = heard.try_recv().unwrap();
+        assert!(
+            matches!(&told, Msg::Kept { result: Err(why), .. } if why.contains("held in memory")),
+            "{told:?}"
+        );
+        records.write(Journal::in_folder(&folder), vec![event("y")], queue.clone());
+        records.written().await;
+        assert!(matches!(
+            heard.try_recv(),
+            Ok(Msg::Kept { result: Ok(()), .. })
+        ));
+        let read = Journal::in_folder(&folder).read();
+        let by: Vec<&str> = read.iter().map(|event| event.by.as_str()).collect();
+        assert_eq!(by[names.len()..], ["x", "y"]);
+        // Where nothing waits nothing is written.
+        records.write(Journal::in_folder(&folder), Vec::new(), queue);
+        records.written().await;
+        assert!(heard.try_recv().is_err());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

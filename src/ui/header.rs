@@ -193,5 +193,6 @@ fn alerts(model: &Model) -> Vec<String> {
         })
         .collect();
     lines.extend(model.problems.iter().cloned());
+    lines.extend(model.unkept.values().cloned());
     lines
 }

@@ -343,6 +343,12 @@ fn remember_times(model: &mut Model) {
     remember_within(model, limit);
 }
 
+/// Has it written down later what could not be written down now.
+pub fn remember_later(model: &mut Model) {
+    model.unsaved = true;
+    model.save_due = Some(model.now.since_start + SAVE_APART);
+}
+
 fn remember_within(model: &mut Model, limit: Duration) {
     model.unsaved = true;
     let next = model.saved_at.map_or(Duration::ZERO, |at| at + SAVE_APART);

@@ -9,6 +9,7 @@ mod clock;
 mod find;
 mod fleet;
 mod history;
+mod keep;
 mod keys;
 mod logs;
 mod marks;
@@ -72,6 +73,7 @@ pub fn update<M: Mode>(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect<M>> 
         Msg::HostsWritten(ending) => offers::written(model, ending),
         Msg::Woke => fleet::woke(model, &mut effects),
         Msg::Trouble(text) => keys::notice(model, text),
+        Msg::Kept { what, result } => keep::told(model, what, result),
         Msg::Terminate => {
             model.ending = true;
             effects.push(Effect::Console(Console::Quit));

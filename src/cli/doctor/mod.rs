@@ -113,6 +113,16 @@ pub fn checks(model: &Model, findings: &Findings, only: Option<&HostName>) -> Ve
         });
     }
     checks.extend(services::all(model, only));
+    checks.extend(findings.own.iter().map(|(words, cannot)| {
+        let (state, remedy) = match cannot {
+            true => (
+                State::Failed,
+                "free space there, or let this user write there",
+            ),
+            false => (State::Ok, ""),
+        };
+        check(None, Link::Files, state, words, remedy)
+    }));
     checks
 }
 

@@ -231,6 +231,7 @@ fn the_logins_of_a_host_are_told_with_what_to_do() {
         ..Ended::default()
     };
     let findings = Findings {
+        own: Vec::new(),
         hosts: [("vps".into(), found)].into(),
         fallen: vec![("localhost:5000".into(), "vps".into(), fallen)],
         tokens: Vec::new(),

@@ -139,6 +139,7 @@ async fn live<M: Mode + Hands<Live>>(
         .finding_jobs()
         .configured_by(start.config);
     world.recall();
+    world.try_places();
     if start.is_first {
         // The queue is read once the console runs.
         let _ = sender.send(Msg::FirstStart);
