@@ -89,10 +89,15 @@ impl Terminal {
         }
     }
 
+    /// Returns the process of the console.
+    pub(super) fn pid(&self) -> String {
+        let pid = self.tmux(&["list-panes", "-F", "#{pane_pid}"]);
+        pid.trim().to_owned()
+    }
+
     /// Kills the console as nothing can be caught.
     pub(super) fn killed(&self) {
-        let pid = self.tmux(&["list-panes", "-F", "#{pane_pid}"]);
-        let done = Command::new("kill").args(["-9", pid.trim()]).status();
+        let done = Command::new("kill").args(["-9", &self.pid()]).status();
         assert!(done.unwrap().success());
     }
 }

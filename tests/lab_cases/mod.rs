@@ -25,6 +25,7 @@ mod registries;
 mod road;
 mod tailnet;
 mod tailnet_kernel;
+mod wall;
 mod watcher;
 mod ways;
 mod ways_back;
