@@ -141,3 +141,27 @@ fn the_registry_of_a_service_is_browsed_from_the_palette() {
     press(&mut driver, "R esc");
     assert_eq!(driver.model.screen.view, View::Fleet);
 }
+
+#[test]
+fn on_the_wall_builds_and_deploys_that_failed_last_need_a_human_for_a_week() {
+    use homelab_tui::app::builds::Wanted;
+    use homelab_tui::app::wall::items;
+
+    let start = "2026-09-05T14:02:10Z".parse().unwrap();
+    let mut driver: Driver<Observing> = Driver::started(&Scenario::fleet(), start);
+    driver.model.builds.wanted = Wanted::Everything;
+    driver.keys("0");
+    driver.run_for(Duration::from_secs(20));
+    let failed = |driver: &Driver<Observing>| -> Vec<String> {
+        let items = items(&driver.model).into_iter().map(|item| item.text);
+        items
+            .filter(|text| text.starts_with("build ") || text.starts_with("deploy "))
+            .collect()
+    };
+    let now = failed(&driver);
+    assert_eq!(now.len(), 2, "{now:?}");
+    assert!(now[0].contains("of api-pr failed: ") && now[0].contains("npm ci"));
+    assert_eq!(now[1], "deploy deploy.yml #118 of blog: failure");
+    driver.model.now.wall += jiff::SignedDuration::from_hours(8 * 24);
+    assert_eq!(failed(&driver), [""; 0]);
+}

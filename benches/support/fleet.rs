@@ -91,7 +91,6 @@ pub fn observation(host: usize) -> Observation {
                 version: None,
                 source: Some("https://example.org/me/app".to_owned()),
                 diff_ids: Vec::new(),
-                stored: Vec::new(),
                 complete: true,
                 removed: false,
             },

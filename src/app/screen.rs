@@ -44,6 +44,8 @@ pub struct Screen {
     pub key_at: Duration,
     /// When the wall's page was last turned.
     pub turned_at: Duration,
+    /// How many pages the wall had when it was last drawn; counting them takes as long as drawing.
+    pub pages: usize,
 }
 
 impl Default for Screen {
@@ -67,6 +69,7 @@ impl Default for Screen {
             home: false,
             key_at: Duration::ZERO,
             turned_at: Duration::ZERO,
+            pages: 1,
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Times are times of day, not ages, so that a quiet fleet leaves the screen as it is.
 
+mod builds;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,8 +27,8 @@ pub const TURN: Duration = Duration::from_secs(12);
 pub const HOME: Duration = Duration::from_secs(60);
 /// From which height on there is room for figures that are read from afar.
 pub const TALL: u16 = 22;
-/// The lines of such a figure, and one below it.
-pub const FIGURE: u16 = 6;
+/// From which height on they are twice as large.
+pub const HUGE: u16 = 50;
 /// Before this moment a clock has not been set, as on a small machine that has just started.
 const CLOCK_SET: i64 = 1_735_689_600;
 
@@ -68,6 +70,7 @@ pub fn items(model: &Model) -> Vec<Item> {
     items.extend(untold.flat_map(|verdict| of_verdict(model, verdict)));
     items.extend(sick(model));
     items.extend(jobs(model));
+    items.extend(builds::items(model));
     items.extend(pins(model, false));
     let told = worst_first().filter(|verdict| verdict.is_told());
     items.extend(told.flat_map(|verdict| of_verdict(model, verdict)));
@@ -165,18 +168,56 @@ pub fn is_night(model: &Model) -> bool {
     is_clock_set(model) && !(7..22).contains(&hour)
 }
 
-/// Returns how many items a page of a screen of this height has.
+/// Returns how large a dot of the figures is: so many rows, and twice as many columns.
+pub fn scale(height: u16) -> u16 {
+    match height {
+        0..TALL => 0,
+        TALL..HUGE => 1,
+        HUGE.. => 2,
+    }
+}
+
+/// Returns the lines of the figures, and one below them.
+pub fn figure_lines(height: u16) -> u16 {
+    match scale(height) {
+        0 => 0,
+        scale => 5 * scale + 1,
+    }
+}
+
+/// Returns how many lines a page of a screen of this height has.
 pub fn per_page(height: u16) -> usize {
-    let figure = if height >= TALL { FIGURE } else { 0 };
-    usize::from(height.saturating_sub(4 + figure)).max(1)
+    usize::from(height.saturating_sub(4 + figure_lines(height))).max(1)
+}
+
+/// Deals items out to pages. One that goes on with what began on the page before repeats what it belongs to.
+pub fn dealt(items: Vec<Item>, per_page: usize) -> Vec<Vec<Item>> {
+    let mut pages: Vec<Vec<Item>> = vec![Vec::new()];
+    let mut head: Option<Item> = None;
+    for item in items {
+        let is_full = pages.last().is_some_and(|page| page.len() >= per_page);
+        if is_full {
+            let goes_on = head.as_ref().filter(|_| item.below && per_page > 1);
+            let again = goes_on.map(|head| Item {
+                text: format!("{}, continued", head.text),
+                beside: String::new(),
+                ..head.clone()
+            });
+            pages.push(again.into_iter().collect());
+        }
+        if !item.below {
+            head = Some(item.clone());
+        }
+        if let Some(page) = pages.last_mut() {
+            page.push(item);
+        }
+    }
+    pages
 }
 
 /// Returns how many pages there are.
 pub fn pages(model: &Model) -> usize {
-    items(model)
-        .len()
-        .div_ceil(per_page(model.screen.height))
-        .max(1)
+    dealt(items(model), per_page(model.screen.height)).len()
 }
 
 fn host_away(model: &Model, host: &HostModel) -> Option<Item> {

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use crate::app::model::Model;
-use crate::app::wall::{self, FIGURE, Item, TALL};
+use crate::app::wall::{self, Item};
 use crate::core::age::count;
 
 use super::pen::Pen;
@@ -12,24 +12,38 @@ use super::theme::Role;
 
 /// The width of the column of times, with the gap before it.
 const SEEN: u16 = 14;
+/// From which width on there is room for it.
+const WITH_TIMES: u16 = 60;
+/// How wide a line is at most.
+const WIDEST: u16 = 170;
 
 /// Draws the whole screen.
 pub fn draw(model: &Model, page: usize, pen: &mut Pen<'_>, area: Rect) {
     pen.dim = wall::is_night(model);
     let items = wall::items(model);
-    let per_page = wall::per_page(area.height);
-    let pages = items.len().div_ceil(per_page).max(1);
-    let page = page.min(pages - 1);
-    head(model, (page, pages), pen, area);
+    let (open, is_calm) = (wall::open_count(&items), items.is_empty());
+    let pages = wall::dealt(items, wall::per_page(area.height));
+    let page = page.min(pages.len() - 1);
+    head(model, (page, pages.len()), pen, area);
     let mut y = area.y + 2;
-    if area.height >= TALL {
-        figure(model, wall::open_count(&items), pen, Rect { y, ..area });
-        y += FIGURE;
-    } else if items.is_empty() {
+    if wall::scale(area.height) > 0 {
+        figure(model, open, pen, Rect { y, ..area });
+        y += wall::figure_lines(area.height);
+    } else if is_calm {
         pen.put(area.x + 2, y, area.width, &calm(model), Role::Good);
     }
+    // What stands beside a text is found more easily where it is not a whole wide screen away.
+    let area = Rect {
+        width: area.width.min(WIDEST),
+        ..area
+    };
+    let page = &pages[page];
+    if area.width >= WITH_TIMES && page.iter().any(|item| item.seen.is_some()) {
+        let right = area.right() - SEEN;
+        pen.put_right(right, y - 1, SEEN - 1, "seen", Role::Quiet);
+    }
     let bottom = area.bottom().saturating_sub(1);
-    for item in items.iter().skip(page * per_page).take(per_page) {
+    for item in page {
         if y >= bottom {
             break;
         }
@@ -113,26 +127,32 @@ fn figure(model: &Model, open: usize, pen: &mut Pen<'_>, area: Rect) {
             Role::Attention,
         ),
     };
+    let scale = wall::scale(model.screen.height).max(1);
     let mut x = area.x + 2;
     for c in text.chars() {
-        for (row, bits) in pattern(c).into_iter().enumerate() {
-            for (column, bit) in bits.bytes().enumerate() {
-                // Two cells a dot: cells are about twice as high as wide.
-                let (column, row) = (
-                    u16::try_from(column).unwrap_or(0),
-                    u16::try_from(row).unwrap_or(0),
-                );
-                let at = x + column * 2;
-                if bit == b'#' && at + 1 < area.right() {
-                    pen.glyph(at, area.y + row, pen.glyphs.bar, role);
-                    pen.glyph(at + 1, area.y + row, pen.glyphs.bar, role);
+        for (row, bits) in (0..).zip(pattern(c)) {
+            for (column, bit) in (0..).zip(bits.bytes()) {
+                let place = (x + column * 2 * scale, area.y + row * scale);
+                if bit == b'#' {
+                    dot(place, scale, pen, area, role);
                 }
             }
         }
-        x += 8;
+        x += 8 * scale;
     }
     let room = area.right().saturating_sub(x + 1);
-    pen.put(x + 1, area.y + 2, room, &words, role);
+    pen.put(x + 1, area.y + 5 * scale / 2, room, &words, role);
+}
+
+/// Draws one dot of a figure: twice as many columns as rows, as cells are about twice as high as wide.
+fn dot((x, y): (u16, u16), scale: u16, pen: &mut Pen<'_>, area: Rect, role: Role) {
+    for row in y..y + scale {
+        for column in x..x + 2 * scale {
+            if column < area.right() {
+                pen.glyph(column, row, pen.glyphs.bar, role);
+            }
+        }
+    }
 }
 
 /// A letter of five rows by three dots.
@@ -160,7 +180,7 @@ fn line(model: &Model, item: &Item, pen: &mut Pen<'_>, area: Rect) {
         pen.glyph(area.x + 2, area.y, pen.glyphs.alarm, role);
     }
     let seen = item.seen.map(|at| wall::time(model, at));
-    let wide = area.width >= 60;
+    let wide = area.width >= WITH_TIMES;
     let seen_room = if wide { SEEN } else { 0 };
     let right = area.right().saturating_sub(1 + seen_room);
     let whole = right.saturating_sub(area.x + indent);

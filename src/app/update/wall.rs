@@ -19,6 +19,9 @@ pub fn run_due(model: &mut Model) {
     let now = model.now.since_start;
     let untouched = now.saturating_sub(model.screen.key_at);
     let on_wall = matches!(model.screen.view, View::Wall { .. });
+    if on_wall && model.dirty {
+        model.screen.pages = wall::pages(model);
+    }
     if model.screen.home && untouched >= HOME && !(on_wall && model.screen.overlay == Overlay::None)
     {
         open(model);
@@ -53,6 +56,6 @@ pub fn wake(model: &Model) -> Option<Duration> {
 }
 
 fn turn_due(model: &Model) -> Option<Duration> {
-    let more = wall::pages(model) > 1 && model.screen.overlay == Overlay::None;
+    let more = model.screen.pages > 1 && model.screen.overlay == Overlay::None;
     more.then(|| model.screen.turned_at.max(model.screen.key_at) + TURN)
 }

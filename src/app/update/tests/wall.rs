@@ -1,8 +1,9 @@
 //! The wall: pages that turn by the clock, and the way back to it.
 
 use super::*;
+use crate::app::explain::Tone;
 use crate::app::screen::View;
-use crate::app::wall::{HOME, TURN, items, pages};
+use crate::app::wall::{HOME, Item, TURN, dealt, items, pages};
 
 fn wall(services: usize, home: bool) -> Bench {
     let mut bench = Bench::with(Settings {
@@ -64,6 +65,8 @@ fn pages_turn_by_themselves_and_by_keys_and_one_page_stays() {
     bench.model.problems = (0..60).map(|number| format!("problem {number}")).collect();
     let count = pages(&bench.model);
     assert!(count > 2, "{}", items(&bench.model).len());
+    bench.model.dirty = true;
+    bench.tick();
     bench.pass(millis(TURN));
     assert_eq!(page(&bench), Some(1));
     bench.pass(millis(TURN) * (count as u64 - 1));
@@ -88,4 +91,33 @@ fn a_clock_that_is_not_set_is_said_and_dims_nothing() {
         crate::app::wall::time(&bench.model, at),
         "before the clock was set"
     );
+}
+
+#[test]
+fn a_page_that_goes_on_says_with_what() {
+    let item = |text: &str, below| Item {
+        text: text.to_owned(),
+        beside: String::new(),
+        seen: None,
+        tone: Tone::Plain,
+        below,
+    };
+    let mut all = vec![item("down", false), item("12 services behind", false)];
+    all.extend((0..5).map(|number| item(&format!("s{number}"), true)));
+    all.push(item("pulled", false));
+    let texts = |page: &Vec<Item>| {
+        page.iter()
+            .map(|item| item.text.clone())
+            .collect::<Vec<_>>()
+    };
+    let pages: Vec<Vec<String>> = dealt(all.clone(), 4).iter().map(texts).collect();
+    assert_eq!(pages[0], ["down", "12 services behind", "s0", "s1"]);
+    assert_eq!(
+        pages[1],
+        ["12 services behind, continued", "s2", "s3", "s4"]
+    );
+    assert_eq!(pages[2], ["pulled"]);
+    // One line is not spent on saying what it belongs to; and nothing is left out.
+    assert_eq!(dealt(all, 1).len(), 8);
+    assert_eq!(dealt(Vec::new(), 4), [Vec::new()]);
 }
