@@ -12,6 +12,8 @@ iptables iptables
 tmux tmux
 openssl openssl
 fish fish
+tcsh tcsh
+sudo sudo
 nsenter util-linux
 pgrep procps
 busybox busybox-static

@@ -23,6 +23,7 @@ mod read_only;
 mod record;
 mod registries;
 mod road;
+mod ssh_worst;
 mod tailnet;
 mod tailnet_kernel;
 mod wall;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -102,7 +102,15 @@ impl Way {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
-            return words::command_failure(&format!("{noise}\n{}", told.ending.errors()), code);
+            let errors = format!("{noise}\n{}", told.ending.errors());
+            let (program, ran) = match self {
+                Self::Command { docker, marked, .. } => (
+                    docker.first().map_or("docker", String::as_str),
+                    marked.load(Ordering::Relaxed),
+                ),
+                Self::Unix(_) | Self::Tcp { .. } => ("docker", true),
+            };
+            return words::command_failure(&errors, code, program, ran);
         }
         match self {
             _ if error.kind() == io::ErrorKind::UnexpectedEof => HostFailure::new(
@@ -125,6 +133,20 @@ impl Way {
                 )
             }),
         }
+    }
+
+    /// Says that no answer came in time.
+    pub fn slow(&self, asked: &str, limit: Duration) -> HostFailure {
+        let mut failure = words::slow(asked, limit.as_secs());
+        if let Self::Command { marked, .. } = self
+            && !marked.load(Ordering::Relaxed)
+        {
+            // Not even our own script was seen to begin.
+            failure.remedy = "does the login run a command of its own, or does a profile wait for \
+                              something? `docker version` there shows whether the engine lives"
+                .to_owned();
+        }
+        failure
     }
 
     /// Tells whether others of the host may be waiting for a channel.

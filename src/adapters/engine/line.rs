@@ -16,7 +16,6 @@ use crate::core::failure::HostFailure;
 
 use super::dial::{Stream, Told, Way};
 use super::reply::{Replies, Reply};
-use super::words;
 
 /// How many requests are on the way at once; their bytes fit into what lies between.
 const BATCH: usize = 32;
@@ -94,7 +93,7 @@ impl Line {
                 }
                 Err(_) => {
                     let asked = asks.get(replies.len()).map_or("", Ask::path);
-                    return Err(words::slow(asked, limit.as_secs()));
+                    return Err(self.0.way.slow(asked, limit));
                 }
             }
         }

@@ -9,8 +9,10 @@ use crate::core::text::clean_within;
 
 const SHOWN: usize = 160;
 
-/// Reads why the docker command on a host ended before the engine answered.
-pub fn command_failure(errors: &str, code: Option<i32>) -> HostFailure {
+/// Reads why a command on a host ended before the engine answered.
+///
+/// `program` is the command's first word; `ran` tells whether our script began there at all.
+pub fn command_failure(errors: &str, code: Option<i32>, program: &str, ran: bool) -> HostFailure {
     let text = errors.to_lowercase();
     let has = |part: &str| text.contains(part);
     if has("a password is required") || has("a terminal is required") {
@@ -39,6 +41,14 @@ pub fn command_failure(errors: &str, code: Option<i32>) -> HostFailure {
             HostTrouble::LoginRefused,
             "the user has no shell on the host",
             "give the user a shell there, or log in as another one",
+        );
+    }
+    if program != "docker" && has(&format!("{}: not found", program.to_lowercase())) {
+        let program = clean_within(program, SHOWN);
+        return HostFailure::new(
+            HostTrouble::NoDocker,
+            format!("there is no {program} command on the host"),
+            "install it there, or change the host's docker: {command: [...]}",
         );
     }
     if code == Some(127) || has("command not found") || has(": not found") {
@@ -73,6 +83,9 @@ pub fn command_failure(errors: &str, code: Option<i32>) -> HostFailure {
         );
     }
     let last = errors.lines().rev().find(|line| !line.trim().is_empty());
+    if !ran && let Some(code) = code {
+        return not_ours(last, code);
+    }
     HostFailure::new(
         HostTrouble::BadAnswer,
         match (last, code) {
@@ -85,6 +98,25 @@ pub fn command_failure(errors: &str, code: Option<i32>) -> HostFailure {
         },
         "try `docker version` on the host",
     )
+}
+
+/// Says that a login ran something else than what it was asked for.
+fn not_ours(said: Option<&str>, code: i32) -> HostFailure {
+    match said {
+        Some(line) => HostFailure::new(
+            HostTrouble::LoginRefused,
+            format!(
+                "the login runs a command of its own: {}",
+                clean_within(line.trim(), SHOWN)
+            ),
+            "log in as another user, or let this key's command (ForceCommand) be `docker system dial-stdio`",
+        ),
+        None => HostFailure::new(
+            HostTrouble::LoginRefused,
+            format!("the user has no shell on the host that runs commands (it ended with {code})"),
+            "give the user a shell there, or log in as another one",
+        ),
+    }
 }
 
 /// Reads why a socket or address could not be opened.
@@ -252,15 +284,45 @@ mod tests {
             (1, "something else", BadAnswer),
             (0, "", BadAnswer),
         ] {
-            let failure = command_failure(text, Some(code));
+            let failure = command_failure(text, Some(code), "docker", true);
             assert_eq!(failure.trouble, trouble, "{text}");
             assert!(!failure.remedy.is_empty());
         }
         let gone = command_failure(
             "dial unix /run/x.sock: connect: no such file or directory",
             Some(1),
+            "docker",
+            true,
         );
         assert!(gone.what.contains("/run/x.sock"));
+        let doas = command_failure("sh: 1: exec: doas: not found", Some(127), "doas", true);
+        assert_eq!(doas.what, "there is no doas command on the host");
+        let inner = command_failure("sudo: docker: command not found", Some(1), "sudo", true);
+        assert_eq!(inner.what, "there is no docker command on the host");
+    }
+
+    #[test]
+    fn d4_what_ran_instead_of_our_script_is_said() {
+        let forced = command_failure("Only \u{1b}[2Jbackups here\n", Some(0), "docker", false);
+        assert_eq!(forced.trouble, HostTrouble::LoginRefused);
+        assert!(
+            forced.what.ends_with("of its own: Only ^[[2Jbackups here"),
+            "{forced}"
+        );
+        assert!(forced.remedy.contains("docker system dial-stdio"));
+        let falsy = command_failure("\n", Some(1), "docker", false);
+        assert!(falsy.what.contains("no shell"), "{falsy}");
+        // A gate runs docker itself, whose words are known.
+        let gate = command_failure(
+            "Cannot connect to the Docker daemon",
+            Some(1),
+            "docker",
+            false,
+        );
+        assert_eq!(gate.trouble, HostTrouble::EngineDown);
+        // A lost stream proves nothing.
+        let lost = command_failure("", None, "docker", false);
+        assert_eq!(lost.trouble, HostTrouble::BadAnswer);
     }
 
     #[test]

@@ -45,9 +45,11 @@ pub fn failure(lines: &[String], destination: &Destination, timed_out: bool) -> 
         return failure;
     }
     if has("Could not resolve hostname") || has("resolve failure") {
+        // The name that ssh looked for may be another than the address's, as that of a jump host.
+        let name = between(lines, "Could not resolve hostname ", ":").unwrap_or(host);
         return HostFailure::new(
             HostTrouble::NoSuchName,
-            format!("the name {host} does not resolve"),
+            format!("the name {name} does not resolve"),
             "check the address, the ssh configuration and the name service",
         );
     }
@@ -169,7 +171,9 @@ fn connection_trouble(lines: &[String], destination: &Destination, timed_out: bo
         Some(port) => format!("{} port {port}", clean_within(&destination.host, SHOWN)),
         None => clean_within(&destination.host, SHOWN),
     };
-    let (what, remedy) = if has("connection refused") || has("connection was refused") {
+    let (what, remedy) = if let Some(failure) = jump_trouble(lines) {
+        failure
+    } else if has("connection refused") || has("connection was refused") {
         (
             format!("{place} refuses the connection"),
             "is sshd running there, and on this port?".to_owned(),
@@ -187,7 +191,11 @@ fn connection_trouble(lines: &[String], destination: &Destination, timed_out: bo
     } else if has("timed out") {
         (
             format!("{place} does not answer"),
-            "is the machine on, and is the port open in its firewall?".to_owned(),
+            match is_led(lines) {
+                true => "is the machine on, and what leads to it (a jump host, the tailnet)?",
+                false => "is the machine on, and is the port open in its firewall?",
+            }
+            .to_owned(),
         )
     } else if has("unable to negotiate") {
         (
@@ -217,6 +225,38 @@ fn connection_trouble(lines: &[String], destination: &Destination, timed_out: bo
         }
     };
     HostFailure::new(HostTrouble::NoConnection, what, remedy)
+}
+
+/// Tells whether ssh went through another program or machine.
+fn is_led(lines: &[String]) -> bool {
+    lines.iter().any(|line| line.contains("UNKNOWN port 65535"))
+}
+
+/// Says what is wrong with the machine that leads to the host, where the way ends there.
+fn jump_trouble(lines: &[String]) -> Option<(String, String)> {
+    // Of the host itself a jump host speaks in other words.
+    let place = is_led(lines).then(|| between(lines, "ssh: connect to host ", ": "))??;
+    let line = find(lines, "ssh: connect to host ").to_lowercase();
+    let what = if line.contains("refused") {
+        format!("the jump host {place} refuses the connection")
+    } else if line.contains("timed out") {
+        format!("the jump host {place} does not answer")
+    } else {
+        format!("there is no way to the jump host {place}")
+    };
+    Some((
+        what,
+        "is it on, and does sshd run on this port there?".to_owned(),
+    ))
+}
+
+/// Returns what stands between two texts in a line.
+fn between(lines: &[String], start: &str, end: &str) -> Option<String> {
+    let found = lines.iter().find_map(|line| {
+        let (_, rest) = line.split_once(start)?;
+        Some(rest.split_once(end)?.0)
+    })?;
+    Some(clean_within(found.trim(), SHOWN))
 }
 
 /// Returns the command that forgets the old key, as ssh itself proposes it where it does.
@@ -355,6 +395,35 @@ mod tests {
                 .remedy
                 .contains("ssh -p 2222 deploy@vps.example")
         );
+    }
+
+    #[test]
+    fn d6_a_jump_host_is_told_from_the_host_behind_it() {
+        let closed = "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535";
+        for (text, what) in [
+            (
+                format!("ssh: connect to host 10.0.0.9 port 9: Connection refused\n{closed}"),
+                "the jump host 10.0.0.9 port 9 refuses the connection",
+            ),
+            (
+                format!("ssh: Could not resolve hostname gate.lan: Name or service not known\n{closed}"),
+                "the name gate.lan does not resolve",
+            ),
+            (
+                format!("channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed\n{closed}"),
+                "vps.example port 2222 refuses the connection",
+            ),
+            (
+                "Connection timed out during banner exchange\nConnection to UNKNOWN port 65535 timed out".to_owned(),
+                "vps.example port 2222 does not answer",
+            ),
+        ] {
+            assert_eq!(read(&text).what, what);
+        }
+        let silent = read(
+            "Connection timed out during banner exchange\nConnection to UNKNOWN port 65535 timed out",
+        );
+        assert!(silent.remedy.contains("jump host"), "{silent}");
     }
 
     #[test]
