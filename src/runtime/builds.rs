@@ -1,6 +1,7 @@
 //! Sources of builds while a session runs: who follows them, and whether somebody looks.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch::{Sender, channel};
@@ -23,10 +24,10 @@ pub struct Builds {
 }
 
 impl Builds {
-    /// Prepares the sources; nothing is read yet.
-    pub fn new(settings: &Settings) -> Self {
+    /// Prepares the sources, with the folder of caches; nothing is read yet.
+    pub fn new(settings: &Settings, cache: Option<&Path>) -> Self {
         let sources = settings.builds.iter().map(|spec| {
-            let source = Arc::new(Source::new(spec.clone()));
+            let source = Arc::new(Source::new(spec.clone(), cache));
             (spec.name.as_str().into(), (spec.clone(), source))
         });
         Self {

@@ -109,7 +109,7 @@ impl Live {
             logs: Asking::default(),
             jobs: Jobs::new(actor, queue.clone(), paths.state.clone()),
             ahead: Ahead::new(registries.clone(), shelves),
-            builds: Builds::new(settings),
+            builds: Builds::new(settings, cache.as_deref()),
             settings: shared,
             queue,
             hosts,

@@ -4,6 +4,7 @@
 //! log that is not given yet, and a rate limit that counts what was not asked for by its ETag.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -205,7 +206,11 @@ struct Followed {
 
 impl Followed {
     fn new(stand_in: &StandIn, token_env: Option<&str>) -> Self {
-        let source = Source::new(BuildSource {
+        Self::with_cache(stand_in, token_env, None)
+    }
+
+    fn with_cache(stand_in: &StandIn, token_env: Option<&str>, cache: Option<&Path>) -> Self {
+        let spec = BuildSource {
             name: "blog".to_owned(),
             image: Some("ghcr.io/me/blog".to_owned()),
             from: BuildOrigin::GitHub {
@@ -218,7 +223,8 @@ impl Followed {
                 repository: Some("me/deployments".to_owned()),
                 workflow: "deploy.yml".to_owned(),
             }],
-        });
+        };
+        let source = Source::new(spec, cache);
         let news: Arc<Mutex<Vec<BuildNews>>> = Arc::default();
         let kept = news.clone();
         let (closely, receiver) = channel(true);
@@ -430,4 +436,47 @@ async fn a_log_that_is_kept_no_longer_and_a_repository_that_is_not_there_are_tol
         "{failure:?}"
     );
     assert!(stand_in.asked().last().unwrap().authorization.is_none());
+}
+
+#[tokio::test]
+async fn the_next_start_asks_only_for_the_list_of_runs() {
+    let stand_in = StandIn::start().await;
+    stand_in.set(|state| {
+        state.documents.insert(RUNS.to_owned(), json!({"workflow_runs": [run(2, "completed", Some("success")), run(1, "completed", Some("failure"))]}));
+        for (run, job_id) in [(1, 11), (2, 21)] {
+            state.documents.insert(format!("/repos/me/homelab/actions/runs/{run}/jobs"), json!({"jobs": [job(job_id, "completed", Some("success"))]}));
+            state.logs.insert(job_id, LOG.to_owned());
+        }
+        state.documents.insert(DEPLOYS.to_owned(), json!({"workflow_runs": []}));
+    });
+    let cache = std::env::temp_dir().join(format!("homelab-tui-github-{}", std::process::id()));
+    let two = |records: &BTreeMap<String, BuildRecord>, _: &[DeployRun]| {
+        (records.len() == 2).then(|| records.clone())
+    };
+    let first = Followed::with_cache(&stand_in, Some(TOKEN), Some(&cache));
+    let before = first.until("both runs", two).await;
+    // A run is kept when all of it was told; the end of the look says so.
+    let caught_up = |followed: &Followed| {
+        let news = followed.news.lock().unwrap();
+        news.iter().any(|news| matches!(news, BuildNews::CaughtUp))
+    };
+    while !caught_up(&first) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    first.task.abort();
+    stand_in.set(|state| state.asked.clear());
+    let second = Followed::with_cache(&stand_in, Some(TOKEN), Some(&cache));
+    let after = second.until("both runs again", two).await;
+    assert_eq!(after, before);
+    while !caught_up(&second) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    second.task.abort();
+    let asked: Vec<String> = stand_in
+        .asked()
+        .into_iter()
+        .map(|asked| asked.path)
+        .collect();
+    assert_eq!(asked.len(), 2, "runs and deploys alone: {asked:?}");
+    std::fs::remove_dir_all(&cache).unwrap();
 }

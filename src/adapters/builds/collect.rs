@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::core::build_log::{Build, BuildLog, Status};
+use crate::core::build_log::{Build, BuildLog, Refused, Status};
 use crate::core::builds::{BuildRecord, RefusedLog, name_of};
 use crate::core::settings::BuildSource;
 
@@ -74,11 +74,7 @@ impl Collector {
     pub(super) fn refused(&mut self) -> Vec<RefusedLog> {
         let all = &self.log.reading().refused;
         let new = all.get(self.refused..).unwrap_or_default();
-        let told = new.iter().map(|refused| RefusedLog {
-            source: self.place.clone(),
-            why: refused.why().to_owned(),
-            remedy: refused.remedy().to_owned(),
-        });
+        let told = new.iter().map(|refused| refusal(&self.place, *refused));
         let told = told.collect();
         self.refused = all.len();
         told
@@ -122,28 +118,52 @@ impl Collector {
         seen: Option<Timestamp>,
         heard: Timestamp,
     ) -> BuildRecord {
-        let ended = build
-            .started
-            .zip(build.seconds)
-            .and_then(|(started, seconds)| {
-                let millis = jiff::SignedDuration::try_from_secs_f64(seconds).ok()?;
-                started.checked_add(millis).ok()
-            });
+        let id = match self.single {
+            true => self.id.clone(),
+            false => format!("{}:{}", self.id, build.line),
+        };
         BuildRecord {
-            source: source.name.as_str().into(),
-            id: match self.single {
-                true => self.id.as_str().into(),
-                false => format!("{}:{}", self.id, build.line).into(),
-            },
-            name: name_of(&build, &source.name, source.image.as_deref()),
-            place: self.place.clone(),
-            run: None,
-            arguments: Vec::new(),
             seen,
-            heard: Some(ended.unwrap_or(heard)),
-            order: build.line,
-            build,
+            ..record(source, &self.place, id, build, heard)
         }
+    }
+}
+
+/// Makes the record of a build; `heard` is when the log was written last, for one that tells no time.
+pub(super) fn record(
+    source: &BuildSource,
+    place: &str,
+    id: String,
+    build: Build,
+    heard: Timestamp,
+) -> BuildRecord {
+    let ended = build
+        .started
+        .zip(build.seconds)
+        .and_then(|(started, seconds)| {
+            let millis = jiff::SignedDuration::try_from_secs_f64(seconds).ok()?;
+            started.checked_add(millis).ok()
+        });
+    BuildRecord {
+        source: source.name.as_str().into(),
+        id: id.into(),
+        name: name_of(&build, &source.name, source.image.as_deref()),
+        place: place.to_owned(),
+        run: None,
+        arguments: Vec::new(),
+        seen: None,
+        heard: Some(ended.unwrap_or(heard)),
+        order: build.line,
+        build,
+    }
+}
+
+/// Says that a log is of a form that is not counted.
+pub(super) fn refusal(place: &str, refused: Refused) -> RefusedLog {
+    RefusedLog {
+        source: place.to_owned(),
+        why: refused.why().to_owned(),
+        remedy: refused.remedy().to_owned(),
     }
 }
 

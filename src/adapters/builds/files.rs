@@ -382,7 +382,7 @@ mod tests {
 
     impl Followed {
         fn new(pattern: &Path) -> Self {
-            let source = Arc::new(Source::new(BuildSource {
+            let spec = BuildSource {
                 name: "api".to_owned(),
                 image: None,
                 from: BuildOrigin::File {
@@ -390,7 +390,8 @@ mod tests {
                     host: None,
                 },
                 deploys: Vec::new(),
-            }));
+            };
+            let source = Arc::new(Source::new(spec, None));
             let news: Arc<Mutex<Vec<BuildNews>>> = Arc::default();
             let (sender, closely) = channel(true);
             let (kept, own) = (news.clone(), source.clone());

@@ -4,20 +4,22 @@
 //! waited for. A log is read as a stream. The token goes to the API alone, never to where logs are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::core::build_log::{Build, Status};
+use crate::core::build_log::{Build, BuildLog, Status};
 use crate::core::builds::deploy::{DeployRun, DeployState};
 use crate::core::builds::{BuildNews, BuildRecord, RefusedLog, Run, SourceFailure};
 use crate::core::settings::{BuildOrigin, BuildSource, DeploySource};
 use crate::core::text::clean_within;
 
 use super::Site;
-use super::collect::Collector;
+use super::collect::{record, refusal};
 use super::github_api::{Api, Log};
+use super::kept::{Attempt, JobLog, KeptRuns};
 
 /// How many of the last runs are read: as many as a trend shows.
 const RUNS: usize = 20;
@@ -34,8 +36,12 @@ pub(super) struct GitHub {
     repository: String,
     workflow: Option<String>,
     deploys: Vec<DeploySource>,
-    /// Attempts of runs of which all was read.
-    read: BTreeSet<(u64, u64)>,
+    /// Attempts of runs of which all was told.
+    read: BTreeSet<Attempt>,
+    /// What ended runs told, now or at an earlier start.
+    kept: KeptRuns,
+    /// What the jobs of a run told so far, until all of it is read.
+    logs: BTreeMap<Attempt, Vec<JobLog>>,
     /// Jobs whose logs were read.
     jobs: BTreeSet<u64>,
     /// Jobs that are shown though their logs are not given yet.
@@ -96,7 +102,7 @@ fn one() -> u64 {
 }
 
 impl GitHub {
-    pub(super) fn new(source: &BuildSource) -> Self {
+    pub(super) fn new(source: &BuildSource, cache: Option<&Path>) -> Self {
         let (repository, workflow, api, token_env) = match &source.from {
             BuildOrigin::GitHub {
                 repository,
@@ -112,6 +118,8 @@ impl GitHub {
             _ => (String::new(), None, None, None),
         };
         Self {
+            kept: KeptRuns::open(cache, api.unwrap_or_default(), &repository),
+            logs: BTreeMap::new(),
             api: Api::new(api, token_env),
             repository,
             workflow,
@@ -162,26 +170,39 @@ impl GitHub {
         for run in newest {
             let ended = run.status.as_deref() == Some("completed");
             goes_on |= !ended;
-            if self.read.contains(&(run.id, run.run_attempt)) {
+            let attempt = (run.id, run.run_attempt);
+            if self.read.contains(&attempt) {
+                continue;
+            }
+            if let Some(logs) = self.kept.run(attempt).filter(|_| ended) {
+                for log in logs {
+                    self.tell(&run, log, source, site);
+                }
+                self.read.insert(attempt);
                 continue;
             }
             let whole = self.look_at(&run, source, site).await?;
             // A log that is not given yet is waited for like a run.
-            goes_on |= !whole;
-            if ended && whole {
-                self.read.insert((run.id, run.run_attempt));
+            goes_on |= whole.is_none();
+            if let Some(jobs) = whole.filter(|_| ended) {
+                self.read.insert(attempt);
+                let logs = self.logs.remove(&attempt).unwrap_or_default();
+                // A log that was not given at all is asked for at the next start: then a token may be there that may.
+                if logs.len() == jobs {
+                    self.kept.keep(attempt, logs);
+                }
             }
         }
         Ok(goes_on)
     }
 
-    /// Looks at one run; tells whether all that it will ever tell was read.
+    /// Looks at one run; tells how many jobs it has once all that they will ever tell was read.
     async fn look_at(
         &mut self,
         run: &RunEntry,
         source: &BuildSource,
         site: &Site,
-    ) -> Result<bool, SourceFailure> {
+    ) -> Result<Option<usize>, SourceFailure> {
         let path = format!(
             "/repos/{}/actions/runs/{}/jobs?per_page=100",
             self.repository, run.id
@@ -190,6 +211,14 @@ impl GitHub {
         let mut whole = true;
         for job in &jobs.jobs {
             if self.jobs.contains(&job.id) {
+                // A job that a new attempt did not run again belongs to that attempt too.
+                let attempt = (run.id, run.run_attempt);
+                if let Some(log) = self.kept.job(attempt, job.id) {
+                    let logs = self.logs.entry(attempt).or_default();
+                    if logs.iter().all(|other| other.job != job.id) {
+                        logs.push(log.clone());
+                    }
+                }
                 continue;
             }
             if job.conclusion.as_deref() == Some("skipped") {
@@ -210,7 +239,9 @@ impl GitHub {
                 site.tell(BuildNews::Found(vec![record]));
             }
         }
-        Ok(whole)
+        let skipped = |job: &&JobEntry| job.conclusion.as_deref() == Some("skipped");
+        let all = jobs.jobs.len() - jobs.jobs.iter().filter(skipped).count();
+        Ok(whole.then_some(all))
     }
 
     /// Reads a job's log and tells its builds; false where it is not given yet.
@@ -222,46 +253,69 @@ impl GitHub {
         site: &Site,
     ) -> Result<bool, SourceFailure> {
         let path = format!("/repos/{}/actions/jobs/{}/logs", self.repository, job.id);
-        let place = format!("{} run {} {}", self.repository, run.run_number, job.name);
-        let mut collector = Collector::new(&place, &id(run, job));
         let heard = job.completed_at.unwrap_or(run.created_at);
-        match self.api.log(&path, |bytes| collector.feed(bytes)).await? {
-            Log::Read => {}
+        let mut read = BuildLog::new();
+        let gone = match self.api.log(&path, |bytes| read.feed(bytes)).await? {
+            Log::Read => false,
             Log::NotYet => {
                 // One that ended long ago and is not there will not come.
                 let age = Timestamp::now().duration_since(heard);
                 return Ok(age.as_secs() > 3600);
             }
-            Log::Gone => {
-                site.tell(BuildNews::Refused(RefusedLog {
-                    source: place,
-                    why: "GitHub keeps the log no longer".to_owned(),
-                    remedy: "runs of the last 90 days have one, unless the repository keeps them shorter".to_owned(),
-                }));
-                return Ok(true);
-            }
+            Log::Gone => true,
+        };
+        let log = JobLog {
+            job: job.id,
+            name: job.name.clone(),
+            conclusion: job.conclusion.clone(),
+            heard,
+            builds: read.finish(None),
+            refused: read.reading().refused.clone(),
+            gone,
+        };
+        self.tell(run, &log, source, site);
+        self.logs
+            .entry((run.id, run.run_attempt))
+            .or_default()
+            .push(log);
+        Ok(true)
+    }
+
+    /// Tells what the log of a job holds.
+    fn tell(&self, run: &RunEntry, log: &JobLog, source: &BuildSource, site: &Site) {
+        let place = format!("{} run {} {}", self.repository, run.run_number, log.name);
+        if log.gone {
+            site.tell(BuildNews::Refused(RefusedLog {
+                source: place.clone(),
+                why: "GitHub keeps the log no longer".to_owned(),
+                remedy:
+                    "runs of the last 90 days have one, unless the repository keeps them shorter"
+                        .to_owned(),
+            }));
         }
-        let mut found = collector.finish(source, heard);
-        for refused in collector.refused() {
-            site.tell(BuildNews::Refused(refused));
+        for refused in &log.refused {
+            site.tell(BuildNews::Refused(refusal(&place, *refused)));
         }
-        for record in &mut found {
+        let mut found = Vec::new();
+        for build in &log.builds {
+            let id = format!("{}:{}", id(run, log.job), build.line);
+            let mut record = record(source, &place, id, build.clone(), log.heard);
             record.run = Some(self.run_of(run, None));
             let build = &mut record.build;
-            build.job = Some(job.name.clone());
+            build.job = Some(log.name.clone());
             // The job is over, whatever its log says last.
             if build.status == Status::Running {
-                build.status = match job.conclusion.as_deref() {
+                build.status = match log.conclusion.as_deref() {
                     Some("cancelled") => Status::Cancelled,
                     Some("success") => Status::Succeeded,
                     _ => Status::Failed,
                 };
             }
+            found.push(record);
         }
         if !found.is_empty() {
             site.tell(BuildNews::Found(found));
         }
-        Ok(true)
     }
 
     async fn look_at_deploys(
@@ -339,7 +393,7 @@ impl GitHub {
         build.job = Some(job.name.clone());
         BuildRecord {
             source: source.name.as_str().into(),
-            id: id(run, job).into(),
+            id: id(run, job.id).into(),
             name: source.name.clone(),
             place: format!("{} run {} {}", self.repository, run.run_number, job.name),
             run: Some(self.run_of(run, Some(doing))),
@@ -361,8 +415,8 @@ fn runs_path(repository: &str, workflow: Option<&str>, count: usize) -> String {
     }
 }
 
-fn id(run: &RunEntry, job: &JobEntry) -> String {
-    format!("{}.{}/{}", run.id, run.run_attempt, job.id)
+fn id(run: &RunEntry, job: u64) -> String {
+    format!("{}.{}/{job}", run.id, run.run_attempt)
 }
 
 /// Tells whether a job that runs is worth a row before its log is there.

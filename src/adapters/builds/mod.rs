@@ -13,9 +13,11 @@ mod command;
 mod files;
 mod github;
 mod github_api;
+mod kept;
 mod listing;
 mod watch;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,14 +62,16 @@ enum State {
 }
 
 impl Source {
-    /// Prepares a source; nothing is read yet.
-    pub fn new(spec: BuildSource) -> Self {
+    /// Prepares a source, with the folder of caches; nothing is read yet.
+    pub fn new(spec: BuildSource, cache: Option<&Path>) -> Self {
         let spec = Arc::new(spec);
         let state = match &spec.from {
             BuildOrigin::File { pattern, .. } => State::Files(files::Files::new(pattern)),
             BuildOrigin::Command { argv, .. } => State::Command(command::Command::new(argv)),
             BuildOrigin::Buildx { .. } => State::Buildx(buildx::History::default()),
-            BuildOrigin::GitHub { .. } => State::GitHub(Box::new(github::GitHub::new(&spec))),
+            BuildOrigin::GitHub { .. } => {
+                State::GitHub(Box::new(github::GitHub::new(&spec, cache)))
+            }
         };
         Self {
             spec,

@@ -32,8 +32,8 @@ mod unwrap;
 mod words;
 
 pub use model::{
-    Base, Build, CacheSource, Format, PlatformSteps, Reading, Refused, Status, Step, StepState,
-    Steps, Vertices,
+    Base, Build, CacheSource, FIGURES, Format, PlatformSteps, Reading, Refused, Status, Step,
+    StepState, Steps, Vertices,
 };
 pub use name::{Kind, Name};
 pub use reader::BuildLog;

@@ -1,11 +1,15 @@
 //! What a build log says: the figures of one build, and what could not be read.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::name::{self, Name};
 
+/// The number of the rules by which figures are made: it grows with each change that tells the same log otherwise.
+pub const FIGURES: u32 = 1;
+
 /// How a build ended, or that it has not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Status {
     Succeeded,
     Failed,
@@ -26,7 +30,9 @@ impl Status {
 }
 
 /// Which builder wrote the log, and in which form.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Format {
     /// BuildKit's `--progress=plain`.
     #[default]
@@ -51,7 +57,7 @@ impl Format {
 /// Counts of Dockerfile steps.
 ///
 /// `total` also holds the steps that are still open; a step that hit the cache and failed later counts in both.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {
     pub total: usize,
     pub cached: usize,
@@ -68,7 +74,7 @@ impl Steps {
 }
 
 /// Counts of all vertices that the log shows, as buildx counts them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vertices {
     pub total: usize,
     pub cached: usize,
@@ -77,14 +83,14 @@ pub struct Vertices {
 }
 
 /// The steps of one platform, where the names of the steps tell it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlatformSteps {
     pub platform: String,
     pub steps: Steps,
 }
 
 /// How a step came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum StepState {
     Cached,
     Executed,
@@ -108,7 +114,7 @@ impl StepState {
 }
 
 /// One Dockerfile step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// The number of its vertex, or of the step with the classic builder.
     pub number: u32,
@@ -131,7 +137,7 @@ impl Step {
 }
 
 /// A place that the build asked for cached layers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CacheSource {
     pub reference: String,
     /// The refusal; `None` means imported, which is all that the log says even of an empty cache.
@@ -139,7 +145,7 @@ pub struct CacheSource {
 }
 
 /// A base image that the build started from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     pub reference: String,
     /// Bytes fetched for it in this build; none where it was there.
@@ -147,7 +153,7 @@ pub struct Base {
 }
 
 /// One build: one invocation of a builder, be it of one image or of several.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Build {
     pub status: Status,
     pub format: Format,
@@ -256,7 +262,7 @@ impl Build {
 }
 
 /// A form of log that is not counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Refused {
     /// The moving screen of `--progress=tty`.
     Tty,
