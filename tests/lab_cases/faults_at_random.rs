@@ -14,8 +14,8 @@ use crate::support::Lab;
 
 /// How many moments of each fault there are if nobody says.
 const MOMENTS: usize = 3;
-/// How long an update takes from its start to its end, about.
-const SPAN: Duration = Duration::from_millis(5500);
+/// How long a job takes from its plan to its end, about.
+const SPAN: Duration = Duration::from_millis(4500);
 
 /// Moments of chance that can be repeated.
 struct Moments {
@@ -48,7 +48,6 @@ impl Moments {
 /// A run of the program that something is done to.
 struct Run {
     child: Child,
-    begun: Instant,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
@@ -71,15 +70,16 @@ impl Run {
                 kept.lock().unwrap().push(line);
             }
         });
-        Self {
-            child,
-            begun: Instant::now(),
-            lines,
-        }
+        Self { child, lines }
     }
 
+    /// Waits for the plan, and then for so long: how long a look at the fleet takes is the machine's matter.
     fn wait_until(&self, moment: Duration) {
-        std::thread::sleep(moment.saturating_sub(self.begun.elapsed()));
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.lines.lock().unwrap().is_empty() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(moment);
     }
 
     /// How far it was, in the words of its last event.
@@ -128,7 +128,7 @@ fn told(kind: &str, case: &Behind, first: &str, moment: Duration, stage: &str) -
         "new"
     };
     eprintln!(
-        "{kind} at {} ms ({stage}): {image} image runs, journal: {}",
+        "{kind} at {} ms of the job ({stage}): {image} image runs, journal: {}",
         moment.as_millis(),
         after
             .outcome
