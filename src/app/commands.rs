@@ -1,4 +1,6 @@
-//! The table of commands: dispatch, footer, help, palette and the README read these rows and nothing else.
+//! The table of commands: keys, footer, help, palette and the README read these rows.
+//!
+//! What a command does stands in `update::keys` for the fleet, and in `update::views` for views that take it themselves.
 
 mod refuse;
 

@@ -281,13 +281,8 @@ impl Model {
             return Route::Via(via);
         }
         // `localhost` in a reference is the host's own, whoever reads it.
-        let name = registry
-            .as_str()
-            .rsplit_once(':')
-            .map_or(registry.as_str(), |(name, _)| name);
-        let loopback = name == "localhost" || name.starts_with("127.") || name == "[::1]";
         let elsewhere = matches!(host.address, crate::core::host::Address::Ssh { .. });
-        if loopback && elsewhere {
+        if registry.is_loopback() && elsewhere {
             Route::Via(host.name.clone())
         } else {
             Route::Here

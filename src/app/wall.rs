@@ -422,12 +422,10 @@ fn behind(model: &Model) -> Vec<Item> {
     if !sizes.is_empty() {
         beside.push(format!("{} to fetch", age::bytes(sizes.iter().sum())));
     }
-    // Builders that want the same bytes each time give images a time that tells nothing.
-    let told = |at: &Timestamp| at.as_second() > 20 * 365 * 86_400;
     let created = behind
         .iter()
         .filter_map(|service| service.registry.created)
-        .filter(told);
+        .filter(|built| age::tells(*built));
     if let (Some(newest), Some(oldest)) = (created.clone().max(), created.min()) {
         beside.push(format!("newest {}", built(model, newest)));
         if newest != oldest {

@@ -2,6 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+/// Tells whether a time of a build says anything: those before 1990 are the epoch or similar, of reproducible builds.
+pub fn tells(built: Timestamp) -> bool {
+    const YEAR_1990: i64 = 631_152_000;
+    built.as_second() >= YEAR_1990
+}
+
 /// Returns the age in its largest unit: `now`, `4 min`, `3 h`, `12 d`.
 ///
 /// A time that lies in the future, as after a jump of the clock, is `now`.

@@ -1,6 +1,7 @@
 //! What an engine told: its own facts, its containers and its images, at one moment.
 //!
-//! Adapters fill these types from the wire; nothing here knows how an engine is reached.
+//! Adapters fill these types from the wire; nothing here knows how an engine is reached. They are kept on disk as well:
+//! a new field is optional or has a default, else the number of the form in `adapters::memory` has to grow.
 
 use std::collections::{BTreeMap, BTreeSet};
 

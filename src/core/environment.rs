@@ -140,6 +140,11 @@ fn of_folder(folder: &str) -> Option<&'static str> {
     own.or_else(|| parts.next().and_then(known).filter(|name| *name != "dev"))
 }
 
+/// Tells whether an environment's name, as a rule or a host may spell it, is that of production.
+pub fn is_production(name: &str) -> bool {
+    known(name) == Some("prod")
+}
+
 /// Returns the common short form of an environment's word.
 fn known(word: &str) -> Option<&'static str> {
     Some(match word.to_ascii_lowercase().as_str() {

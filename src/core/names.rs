@@ -58,6 +58,26 @@ names! {
     RegistryHost;
 }
 
+impl RegistryHost {
+    /// Returns the name or address alone, without brackets and port.
+    pub fn bare(&self) -> &str {
+        let text = self.as_str();
+        match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => text.split(':').next().unwrap_or(text),
+        }
+    }
+
+    /// Tells whether the registry lies on the machine that asks: such a name is each host's own.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.bare();
+        host.eq_ignore_ascii_case("localhost")
+            || host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    }
+}
+
 impl ProjectName {
     /// Returns the project that holds containers of no project.
     pub fn none() -> Self {

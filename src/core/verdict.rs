@@ -6,6 +6,7 @@ mod kinds;
 
 use jiff::Timestamp;
 
+use super::age;
 use super::digest::{ManifestDigest, TopDigest};
 use super::engine::{ContainerFacts, ImageFacts, ImageStore};
 use super::failure::{RegistryFailure, RegistryTrouble};
@@ -429,9 +430,7 @@ enum Direction {
 }
 
 fn direction(running: Option<Timestamp>, remote: Option<Timestamp>) -> Direction {
-    // Reproducible builds carry the epoch or similar; such a time says nothing.
-    const YEAR_1990: i64 = 631_152_000;
-    let telling = |time: Option<Timestamp>| time.filter(|time| time.as_second() >= YEAR_1990);
+    let telling = |time: Option<Timestamp>| time.filter(|time| age::tells(*time));
     match (telling(running), telling(remote)) {
         (Some(running), Some(remote)) if remote < running => Direction::Older,
         (Some(_), Some(_)) => Direction::NotOlder,

@@ -166,7 +166,7 @@ impl Live {
         });
         let looks = asked.flat_map(|(registry, route, port)| {
             let may_run_it = move |host: &&HostModel| match route {
-                Route::Via(via) if is_loopback(registry) => *via == host.spec.name,
+                Route::Via(via) if registry.is_loopback() => *via == host.spec.name,
                 _ => true,
             };
             model
@@ -177,7 +177,7 @@ impl Live {
                     let session = self.session(&host.spec.name)?;
                     let found =
                         checkup::fallen(session.place()?, &patient(model, host), port).await;
-                    let named = is_loopback(registry) || is_named_by(registry, host);
+                    let named = registry.is_loopback() || is_named_by(registry, host);
                     let found = found
                         .into_iter()
                         // Elsewhere only what is a registry by its image may be meant.
@@ -217,17 +217,9 @@ fn patient(model: &Model, host: &HostModel) -> Patient {
     }
 }
 
-fn is_loopback(registry: &RegistryHost) -> bool {
-    let name = registry.as_str();
-    name.starts_with("localhost") || name.starts_with("127.") || name.starts_with("[::1]")
-}
-
 /// Tells whether the registry's name is the host's own.
 fn is_named_by(registry: &RegistryHost, host: &HostModel) -> bool {
-    let name = registry
-        .as_str()
-        .rsplit_once(':')
-        .map_or(registry.as_str(), |(name, _)| name);
+    let name = registry.bare();
     let destination = host.tailnet.destination.as_deref();
     let peer = host.tailnet.peer.as_ref();
     host.spec.name.as_str() == name
@@ -264,7 +256,10 @@ impl Live {
             let BuildOrigin::GitHub { api, token_env, .. } = &source.from else {
                 continue;
             };
-            let name = token_env.as_deref().unwrap_or("GITHUB_TOKEN");
+            // A source without the name of a variable sends no token.
+            let Some(name) = token_env.as_deref() else {
+                continue;
+            };
             let api = api.as_deref().unwrap_or(github_token::API);
             let known = tokens
                 .iter()

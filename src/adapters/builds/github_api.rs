@@ -7,6 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use serde::de::DeserializeOwned;
 
+use crate::adapters::github_token;
 use crate::adapters::registry::system_tls;
 use crate::adapters::secret::Secret;
 use crate::core::builds::SourceFailure;
@@ -14,8 +15,6 @@ use crate::core::text::clean_within;
 
 use super::answers::Answers;
 
-/// GitHub's own.
-const USUAL: &str = "https://api.github.com";
 /// The largest answer that is taken in.
 const LARGEST: usize = 8 << 20;
 /// How many bytes of answers are kept to be asked for by their ETags.
@@ -50,7 +49,10 @@ impl Api {
     pub(super) fn new(base: Option<&str>, token_env: Option<&str>) -> Self {
         let token = token_env.and_then(|name| std::env::var(name).ok());
         Self {
-            base: base.unwrap_or(USUAL).trim_end_matches('/').to_owned(),
+            base: base
+                .unwrap_or(github_token::API)
+                .trim_end_matches('/')
+                .to_owned(),
             token: token
                 .filter(|token| !token.trim().is_empty())
                 .map(|token| Secret::new(token.trim())),

@@ -6,6 +6,7 @@ mod read;
 
 use std::time::Duration;
 
+use crate::adapters::github_token;
 use crate::core::checkup::{Checkup, Ended, Puller};
 use crate::core::image::ImageRef;
 use crate::core::names::RegistryHost;
@@ -25,7 +26,6 @@ const MOST_REGISTRIES: usize = 8;
 /// The most users of a host.
 const MOST_USERS: usize = 6;
 const BYTES: usize = 256 * 1024;
-const GITHUB: &str = "https://api.github.com";
 
 /// What the look at a host needs to know.
 #[derive(Debug, Clone)]
@@ -82,7 +82,14 @@ pub async fn of_host(place: &Place, patient: &Patient) -> Checkup {
     let own = told.user.as_str();
     let looks = users.into_iter().map(|(user, because, config)| async move {
         let config = config.as_deref();
-        logins(place, patient, (own, user, because), config, GITHUB).await
+        logins(
+            place,
+            patient,
+            (own, user, because),
+            config,
+            github_token::API,
+        )
+        .await
     });
     Checkup {
         pullers: futures_util::future::join_all(looks).await,

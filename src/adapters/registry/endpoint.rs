@@ -69,7 +69,7 @@ impl Endpoint {
             other => other.to_owned(),
         };
         Self {
-            loopback: is_loopback(&registry),
+            loopback: registry.is_loopback(),
             scheme: Mutex::new(if plain_http { "http" } else { "https" }),
             speaks_tls: AtomicBool::new(false),
             registry,
@@ -248,17 +248,4 @@ fn redirect(from: &Url, reply: &Reply) -> Option<Result<Url, String>> {
         let scheme = clean_within(target.scheme(), 20);
         Some(Err(format!("it redirects to a {scheme}: address")))
     }
-}
-
-/// Tells whether a registry lies on the machine that asks.
-pub(super) fn is_loopback(registry: &RegistryHost) -> bool {
-    let text = registry.as_str();
-    let host = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => text.split(':').next().unwrap_or(text),
-    };
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }

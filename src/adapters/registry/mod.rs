@@ -185,7 +185,7 @@ impl Registries {
         let patience = options.patience;
         let transport: Box<dyn Transport> = match route {
             Route::Here => {
-                let proxied = !endpoint::is_loopback(registry);
+                let proxied = !registry.is_loopback();
                 Box::new(Direct::new(spec, patience, proxied))
             }
             Route::Via(host) => {

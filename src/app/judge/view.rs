@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::core::digest::{ImageId, ManifestDigest, TopDigest};
 use crate::core::engine::{ContainerState, Health};
-use crate::core::environment::EnvironmentFrom;
+use crate::core::environment::{EnvironmentFrom, is_production};
 use crate::core::files::ConfigState;
 use crate::core::image::ImageRef;
 use crate::core::inventory::{ComposeLabels, ProjectKind};
@@ -145,11 +145,11 @@ impl ServiceView {
     /// Tells that a service in production follows a moving tag without a pin: that is noted and not judged.
     pub fn follows_in_production(&self) -> Option<String> {
         let environment = self.environment.as_deref()?;
-        let production = ["prod", "production", "live"].contains(&environment);
         let reference = &self.question.as_ref()?.reference;
         let held = reference.digest().is_some() || self.pinned.is_some();
         let tag = reference.tag()?;
-        (production && !held && moves(tag)).then(|| format!("follows :{tag}, which moves"))
+        (is_production(environment) && !held && moves(tag))
+            .then(|| format!("follows :{tag}, which moves"))
     }
 
     /// Tells whether a container of it fails its health check, loops, or ended with an error.

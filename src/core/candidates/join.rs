@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::{Candidate, Sources};
+use crate::core::age;
 use crate::core::digest::{ConfigDigest, Digest, ImageId, ManifestDigest, TopDigest};
 use crate::core::engine::{ImageFacts, ImageStore};
 use crate::core::former_run::FormerRun;
@@ -306,12 +307,11 @@ fn finish(
 
 /// Returns when the image was built; times before 1990 are those of reproducible builds and say nothing.
 fn created(draft: &Draft<'_>) -> Option<Timestamp> {
-    const YEAR_1990: i64 = 631_152_000;
     let remote = draft.remote.and_then(|remote| remote.created);
     let facts = draft.facts.and_then(|facts| facts.created);
     let runs = draft.runs.iter().find_map(|run| run.created);
     let told = remote.or(facts).or(runs);
-    told.filter(|created| created.as_second() >= YEAR_1990)
+    told.filter(|created| age::tells(*created))
 }
 
 /// Returns the digest by which the image is best asked for.

@@ -113,6 +113,16 @@ pub enum Step {
 }
 
 impl Step {
+    /// All of them, in their order; a test holds the job's script to these words.
+    pub const ALL: [Self; 6] = [
+        Self::Keep,
+        Self::Pull,
+        Self::Recreate,
+        Self::Wait,
+        Self::Prove,
+        Self::PutBack,
+    ];
+
     /// Returns the word of the contract.
     pub fn word(self) -> &'static str {
         match self {
@@ -127,15 +137,14 @@ impl Step {
 
     /// Reads the word of the contract.
     pub fn from_word(word: &str) -> Option<Self> {
-        [
-            Self::Keep,
-            Self::Pull,
-            Self::Recreate,
-            Self::Wait,
-            Self::Prove,
-            Self::PutBack,
-        ]
-        .into_iter()
-        .find(|step| step.word() == word)
+        Self::ALL.into_iter().find(|step| step.word() == word)
+    }
+
+    /// Tells whether the service may be changed once the step has begun, so that a job that ends there puts it back.
+    pub fn changes_the_service(self) -> bool {
+        match self {
+            Self::Keep | Self::Pull => false,
+            Self::Recreate | Self::Wait | Self::Prove | Self::PutBack => true,
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! `out` file (see `job`), the commands' own words to `err`, and its end to `rc`. It holds no secret: values that are
 //! taken over come through its environment.
 
+use super::Step;
 use super::compose_files::ALL_PROFILES;
 use super::pin::{BLOCK_BEGIN, BLOCK_END, Block, FileChange, How, NO_FILE, NO_LINE_END};
 use super::plan::{Plain, TargetPlan};
@@ -29,6 +30,13 @@ pub fn script(plan: &TargetPlan) -> String {
     }
     text.push_str("}\nsupervise \"$@\"\n");
     text
+}
+
+fn changing_steps() -> Vec<&'static str> {
+    let changing = Step::ALL
+        .into_iter()
+        .filter(|step| step.changes_the_service());
+    changing.map(Step::word).collect()
 }
 
 /// Quotes a word for sh, so that it is one word whatever it holds.
@@ -103,6 +111,10 @@ fn head(plan: &TargetPlan, text: &mut String) {
     text.push_str(&format!(
         "compose() {{ {} \"$@\"; }}\n",
         command_line(&plan.compose)
+    ));
+    text.push_str(&format!(
+        "changes_the_service() {{ case $1 in {}) ;; *) return 1 ;; esac; }}\n",
+        changing_steps().join("|")
     ));
     let profiles = ALL_PROFILES.map(str::to_owned);
     text.push_str(&format!(
@@ -246,6 +258,40 @@ mod tests {
     use super::*;
     use crate::core::rollout::Action;
     use crate::core::rollout::plan::sample;
+
+    #[test]
+    fn every_step_of_the_script_is_known_by_its_word() {
+        for step in Step::ALL {
+            assert_eq!(Step::from_word(step.word()), Some(step));
+        }
+        let mut met = 0;
+        for line in [LIBRARY, PLAIN].iter().flat_map(|text| text.lines()) {
+            let mut words = line.split_whitespace().skip_while(|word| *word != "step");
+            let (Some("step"), Some(word), Some("started")) =
+                (words.next(), words.next(), words.next())
+            else {
+                continue;
+            };
+            assert!(Step::from_word(word).is_some(), "{line}");
+            met += 1;
+        }
+        assert!(met >= Step::ALL.len(), "{met}");
+        let (well, out) = sh(
+            &[
+                "-c",
+                &format!(
+                    "{}\nfor step in keep pull recreate wait prove put-back ''; do if changes_the_service \"$step\"; then printf '%s ' \"$step\"; fi; done",
+                    script(&sample(Action::Update))
+                        .lines()
+                        .find(|line| line.starts_with("changes_the_service"))
+                        .unwrap()
+                ),
+            ],
+            "",
+        );
+        assert!(well);
+        assert_eq!(out.trim(), "recreate wait prove put-back");
+    }
 
     fn sh(arguments: &[&str], input: &str) -> (bool, String) {
         use std::io::Write as _;

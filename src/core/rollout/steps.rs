@@ -1,8 +1,9 @@
 //! The steps of a job in their order: of each the part of the script that does it, and the commands which that part runs.
 //!
 //! What the plan shows and what the host runs are both made from this list, so neither has a command that the other
-//! lacks. Another step is another [`Part`]; what the parts call stands in `script/library.sh`, and for containers of no
-//! project in `script/plain.sh`.
+//! lacks. Another step is another [`Part`] with its word in [`super::Step`], and says there whether it changes the service;
+//! what the parts call stands in `script/library.sh`, and for containers of no project in `script/plain.sh`; how it is
+//! called while it runs in `app::jobs`, and what the plan says of it in `app::explain::plan`.
 
 use serde::Serialize;
 

@@ -1,7 +1,9 @@
-//! The verdicts, and all that the program says of each: the one place to write when there is another.
+//! The verdicts, and all that the program says of each.
 //!
 //! A new variant does not compile until its entry stands here; lists, colours, exit codes, the closer look and the
-//! README's table follow from the entry. How a service comes to its verdict is not known here.
+//! README's table follow from the entry. How a service comes to its verdict stands in `core::verdict`. What hangs on
+//! single verdicts asks for them by name: what is missed (`app::judge`), what the wall puts first (`app::wall`), what
+//! is fetched ahead (`app::update::preview`) and what can be done about it (`runtime::acting`).
 
 use serde::{Deserialize, Serialize};
 

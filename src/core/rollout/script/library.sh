@@ -168,11 +168,9 @@ begin() {
 }
 # Asked to end from outside: not in the middle of a change.
 ended() {
-  case $STEP in
-    recreate|wait|prove) put_back "the job was ended from outside during $STEP" ;;
-    put-back) : ;;
-    *) finish halted "the job was ended from outside during ${STEP:-its start}; what ran still runs" ;;
-  esac
+  [ "$STEP" != put-back ] || return 0
+  if changes_the_service "$STEP"; then put_back "the job was ended from outside during $STEP"; return; fi
+  finish halted "the job was ended from outside during ${STEP:-its start}; what ran still runs"
 }
 
 # Runs the steps in a process of their own; should that be killed, this one brings the former image back.
@@ -199,9 +197,7 @@ recover() {
   # What it had started may still be at work.
   for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do others_at_work "$PROJECT" >/dev/null || break; sleep 1; done
   if grep -q '^@step put-back ' "$J/out"; then STEP=put-back; fi
-  case $STEP in
-    recreate|wait|prove|put-back) put_back "$killed" ;;
-  esac
+  if changes_the_service "$STEP"; then put_back "$killed"; fi
   if [ -e "$J/pinning" ] && [ "$ACTION" != unpin ]; then pin_undo || finish halted "$killed; the pin's files could not be taken back"; fi
   finish halted "$killed; what ran still runs"
 }
