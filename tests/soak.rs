@@ -228,14 +228,14 @@ impl Wall {
     /// The power fails, every other time in the middle of a write, and comes back.
     fn restart(&mut self) {
         self.tally.restarts += 1;
-        if self.tally.restarts % 2 == 0
+        if self.tally.restarts.is_multiple_of(2)
             && let Ok(bytes) = std::fs::read(&self.last)
         {
             std::fs::write(&self.last, &bytes[..bytes.len() / 2]).unwrap();
             self.tally.torn += 1;
         }
         let recalled = self.file.load();
-        let torn = self.tally.restarts % 2 == 0 && self.tally.torn > 0;
+        let torn = self.tally.restarts.is_multiple_of(2) && self.tally.torn > 0;
         assert_eq!(recalled.remark.is_some(), torn, "{:?}", recalled.remark);
         self.driver.restart(recalled.memory);
         self.sit_down();
