@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256, Sha512};
@@ -18,6 +19,10 @@ use crate::core::digest::Digest;
 
 /// No entry is larger than the largest body that is ever asked for.
 const LARGEST: u64 = 8 << 20;
+/// How many files are kept on disk: years of a fleet that changes daily, some 100 MB.
+const MOST_FILES: usize = 20_000;
+/// After how many writes they are counted; the first of a session is one of them.
+const COUNT_EVERY: u64 = 256;
 /// What is kept in memory where the disk refuses.
 const IN_MEMORY: usize = 4 << 20;
 
@@ -83,9 +88,15 @@ impl BlobStore {
         if let Some(path) = self.blob_path(digest) {
             let copy = bytes.clone();
             let serial = self.inner.counter.fetch_add(1, Ordering::Relaxed);
-            let written =
-                tokio::task::spawn_blocking(move || write_atomically(&path, &copy, serial)).await;
-            if matches!(written, Ok(Ok(()))) {
+            let folder = self.inner.folder.clone();
+            let written = tokio::task::spawn_blocking(move || {
+                let written = write_atomically(&path, &copy, serial);
+                if serial % COUNT_EVERY == 0 {
+                    folder.iter().for_each(|folder| tidy(folder, MOST_FILES));
+                }
+                written
+            });
+            if matches!(written.await, Ok(Ok(()))) {
                 return;
             }
         }
@@ -187,6 +198,34 @@ fn read_verified(path: &Path, digest: &Digest) -> Option<Bytes> {
     None
 }
 
+/// Lets the oldest files go where there are too many; whatever is wanted again is asked for again.
+fn tidy(folder: &Path, most: usize) {
+    let mut files = Vec::new();
+    gather(folder, &mut files);
+    if files.len() <= most {
+        return;
+    }
+    files.sort();
+    // A quarter more, so that it is not done again with each write.
+    let over = files.len() - most / 4 * 3;
+    for (_, path) in &files[..over] {
+        let _ = fs::remove_file(path);
+        // Only an empty folder can be removed.
+        let _ = path.parent().map(fs::remove_dir);
+    }
+}
+
+fn gather(folder: &Path, files: &mut Vec<(Option<SystemTime>, PathBuf)>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.metadata() {
+            Ok(found) if found.is_dir() => gather(&path, files),
+            Ok(found) => files.push((found.modified().ok(), path)),
+            Err(_) => {}
+        }
+    }
+}
+
 fn write_atomically(path: &Path, bytes: &[u8], serial: u64) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::DirBuilder::new()
@@ -237,6 +276,33 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_too_many_the_oldest_are_let_go() {
+        let folder = scratch("many");
+        let store = BlobStore::at(&folder);
+        let mut kept = Vec::new();
+        for number in 0..40_u64 {
+            let bytes = Bytes::from(number.to_string());
+            let digest = sha256_of(&bytes);
+            store.put(&digest, &bytes).await;
+            let file = fs::File::open(store.blob_path(&digest).unwrap()).unwrap();
+            let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number);
+            file.set_modified(at).unwrap();
+            kept.push(digest);
+        }
+        tidy(&folder, 40);
+        assert!(store.get(&kept[0]).await.is_some(), "not too many yet");
+        tidy(&folder, 20);
+        let mut left = Vec::new();
+        for (number, digest) in kept.iter().enumerate() {
+            if store.get(digest).await.is_some() {
+                left.push(number);
+            }
+        }
+        assert_eq!(left, (25..40).collect::<Vec<_>>());
         fs::remove_dir_all(folder).unwrap();
     }
 
