@@ -225,6 +225,12 @@ impl Tailnet {
         Some(HostFailure::new(HostTrouble::Offline, what, remedy))
     }
 
+    /// Says why a dial that failed may have failed: the way of a peer by this name is closed at this end.
+    pub fn closed_here(&self, destination: &str) -> Option<HostFailure> {
+        self.peer(destination)?;
+        self.own_trouble()
+    }
+
     /// Says what a destination is that the tailnet should know and does not, given the peer that it used to mean.
     pub fn stranger(&self, destination: &str, former: Option<&PeerId>) -> Option<HostFailure> {
         if !self.is_current() || self.peer(destination).is_some() {

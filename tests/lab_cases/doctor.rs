@@ -6,13 +6,19 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use super::hosts::config_with;
+use super::ssh_worst::User;
 use crate::support::{Host, Image, Lab, fresh_seed, unique};
 
 /// What doctor says of one host at this address.
-fn doctor(lab: &Lab, address: &str, more: &str) -> (Vec<Value>, String) {
+fn doctor(lab: &Lab, address: &str) -> (Vec<Value>, String) {
+    doctor_with(lab, address, "")
+}
+
+/// The same with more in the host's entry.
+fn doctor_with(lab: &Lab, address: &str, more: &str) -> (Vec<Value>, String) {
     let config = lab.folder("doctor").join("config.yaml");
     let text = format!(
-        "hosts:\n  - {{name: it, address: \"{address}\"}}\nssh: {{config_file: \"{}\"}}\n{more}",
+        "hosts:\n  - {{name: it, address: \"{address}\"{more}}}\nssh: {{config_file: \"{}\"}}\n",
         config_with(lab, "")
     );
     fs::write(&config, text).unwrap();
@@ -67,8 +73,8 @@ fn each_user_who_pulls_is_tested_with_the_login_that_is_used() {
          printf '[Service]\\nUser=fishy\\nExecStart=/usr/bin/docker compose -f /srv/x/compose.yaml pull\\n' >/etc/systemd/system/{unit}.service && \
          printf '[Service]\\nUser=nodock\\nExecStart=/usr/bin/docker pull x\\n' >/etc/systemd/system/{unit}-b.service"
     ));
-    let (checks, text) = doctor(&lab, "ssh://ctd26", "");
-    let (as_ops, _) = doctor(&lab, "ssh://ctd26-ops", "");
+    let (checks, text) = doctor(&lab, "ssh://ctd26");
+    let (as_ops, _) = doctor(&lab, "ssh://ctd26-ops");
     host.sh(&format!(
         "rm -rf /etc/systemd/system/{unit}*.service ~fishy/.docker ~nodock/.docker"
     ));
@@ -122,6 +128,56 @@ fn each_user_who_pulls_is_tested_with_the_login_that_is_used() {
 }
 
 #[test]
+fn under_sudo_it_is_roots_login_that_counts() {
+    let Some(lab) = Lab::here() else { return };
+    let host = lab.host("ctd26");
+    if !host.try_sh("command -v sudo").status.success() {
+        crate::support::lab::left_out("there is no sudo here");
+        return;
+    }
+    let registry = lab.registry("basic");
+    let repo = unique("sudo");
+    let image = Image::busybox(&lab).label("of", &repo).build();
+    registry.push(&repo, "1", &image);
+    let reference = registry.reference(&repo, "1");
+    host.docker(&["pull", "-q", &reference]);
+    let _project = runs(&host, &reference);
+    let name = reference.split('/').next().unwrap();
+    // The user's own login is wrong and is not what `sudo docker` uses.
+    let wrong = r#"{"auths":{"REG":{"auth":"bGFiOndyb25nLXNlY3JldA=="}}}"#.replace("REG", name);
+    let all = User::new(&host, "/bin/bash", "docker");
+    let few = User::new(&host, "/bin/bash", "");
+    host.sh(&format!(
+        "mkdir -p /etc/sudoers.d; cd /etc/sudoers.d; echo '{0} ALL=(ALL) NOPASSWD: ALL' >{0}; \
+         echo '{1} ALL=(root) NOPASSWD: /usr/local/bin/docker, /usr/bin/docker' >{1}; chmod 440 {0} {1}",
+        all.name, few.name
+    ));
+    for user in [&all, &few] {
+        user.writes(".docker/config.json", &wrong);
+    }
+    let sudo = ", docker: {command: [sudo, docker]}";
+    let at = |user: &User| format!("ssh://{}@ctd26", user.name);
+    let (as_root, _) = doctor_with(&lab, &at(&all), sudo);
+    let (as_self, _) = doctor(&lab, &at(&all));
+    let (unknown, _) = doctor_with(&lab, &at(&few), sudo);
+
+    let root = find(&as_root, "credentials", &format!("root by sudo: {name}: "));
+    eprintln!("{root}");
+    assert_eq!(root["state"], "ok", "{root:#}");
+    let own = find(&as_self, "credentials", &format!("{}: {name}: ", all.name));
+    eprintln!("{own}");
+    assert_eq!(own["state"], "failed", "{own:#}");
+    // Who may only call docker by sudo cannot look into root's files: said, with what to try.
+    let few = find(&unknown, "credentials", "root by sudo: not tested");
+    eprintln!("{few}");
+    assert_eq!(few["state"], "unknown", "{few:#}");
+    assert!(
+        few["remedy"].as_str().unwrap().contains("by hand"),
+        "{few:#}"
+    );
+}
+
+#[test]
 fn a_registry_without_tls_lacks_a_line_that_is_told_exactly() {
     let Some(lab) = Lab::here() else { return };
     let host = lab.host("new");
@@ -143,7 +199,7 @@ fn a_registry_without_tls_lacks_a_line_that_is_told_exactly() {
     let odd = format!("{name}:{port}/{repo}:1");
     host.docker(&["tag", &reference, &odd]);
     let _project = runs(&host, &odd);
-    let (checks, _) = doctor(&lab, "ssh://new", "");
+    let (checks, _) = doctor(&lab, "ssh://new");
     let engine = find(&checks, "engine", &format!("wants TLS of {name}:{port}"));
     assert_eq!(engine["state"], "failed");
     let remedy = engine["remedy"].as_str().unwrap();
@@ -183,7 +239,7 @@ fn the_container_of_a_registry_that_is_down_says_why() {
         "echo listening; echo 'fatal: no space left on device' >&2; exit 3",
     ]);
     host.wait_state(&repo, "exited");
-    let (checks, _) = doctor(&lab, "ssh://ctd28", "");
+    let (checks, _) = doctor(&lab, "ssh://ctd28");
     host.docker(&["rm", "-f", &repo]);
     let fallen = find(
         &checks,
@@ -228,7 +284,7 @@ fn an_engine_that_is_down_says_its_last_words() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     host.fault("stop-engine");
-    let (checks, _) = doctor(&lab, "ssh://ctd26", "");
+    let (checks, _) = doctor(&lab, "ssh://ctd26");
     host.fault("start-engine");
     for (name, _) in stubs {
         fs::remove_file(folder.join(name)).unwrap();

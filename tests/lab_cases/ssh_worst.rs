@@ -11,13 +11,13 @@ use super::hosts_ssh::another_sshd;
 use crate::support::{Host, Lab, unique};
 
 /// A user of a lab host, gone when it is dropped.
-struct User {
+pub(super) struct User {
     host: Host,
-    name: String,
+    pub(super) name: String,
 }
 
 impl User {
-    fn new(host: &Host, shell: &str, groups: &str) -> Self {
+    pub(super) fn new(host: &Host, shell: &str, groups: &str) -> Self {
         let name = unique("u").replace('-', "");
         let groups = match groups {
             "" => String::new(),
@@ -34,7 +34,7 @@ impl User {
         }
     }
 
-    fn writes(&self, file: &str, text: &str) {
+    pub(super) fn writes(&self, file: &str, text: &str) {
         let home = self.host.dir().join("home").join(&self.name);
         let path = home.join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

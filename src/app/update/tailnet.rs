@@ -108,7 +108,11 @@ pub fn explained(model: &Model, host: &HostModel, failure: HostFailure) -> HostF
     let seen = model.tailnet.seen.as_ref().filter(|_| unreached);
     let destination = host.tailnet.destination.as_deref();
     seen.zip(destination)
-        .and_then(|(seen, name)| seen.stranger(name, host.tailnet.former.as_ref()))
+        .and_then(|(seen, name)| {
+            // A short name might have meant something elsewhere, so it was tried.
+            let closed = seen.closed_here(name);
+            closed.or_else(|| seen.stranger(name, host.tailnet.former.as_ref()))
+        })
         .unwrap_or(failure)
 }
 

@@ -117,6 +117,31 @@ fn d13_a_stopped_tailnet_holds_back_its_own_names_and_shows_no_peer() {
 }
 
 #[test]
+fn a_short_name_that_failed_is_explained_by_the_tailnet_that_is_off() {
+    let mut bench = Bench::new(&[("short", "ssh://nas")]);
+    bench.model.watch_tailnet();
+    bench.tick();
+    bench.tell(Msg::Destination {
+        host: "short".into(),
+        name: Some("nas".to_owned()),
+    });
+    let effects = bench.tell(tailnet(Own::Stopped, ONLINE));
+    assert_eq!(dialled(&effects), ["short"], "it may mean another machine");
+    bench.lose("short", HostTrouble::NoSuchName);
+    assert_eq!(bench.host("short").state(), HostState::Offline);
+    assert!(
+        bench
+            .host("short")
+            .failure()
+            .unwrap()
+            .what
+            .contains("stopped")
+    );
+    let up = bench.tell(tailnet(Own::Running, ONLINE));
+    assert_eq!(dialled(&up), ["short"]);
+}
+
+#[test]
 fn an_alias_is_what_it_leads_to() {
     let mut bench = Bench::new(&[("box", "ssh://alias"), ("far", "ssh://nas")]);
     bench.model.watch_tailnet();
