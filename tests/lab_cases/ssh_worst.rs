@@ -45,8 +45,10 @@ impl User {
 impl Drop for User {
     fn drop(&mut self) {
         let name = &self.name;
+        // A session of the user may not be gone yet, and others may be changing the list.
         self.host.try_sh(&format!(
-            "userdel {name}; rm -rf /home/{name}; rm -f /etc/sudoers.d/{name}"
+            "for i in 1 2 3 4 5 6; do userdel -f {name} && break; sleep 0.3; done; \
+             rm -rf /home/{name} /etc/sudoers.d/{name}"
         ));
     }
 }
