@@ -38,7 +38,9 @@ pub fn draw(model: &Model, page: usize, pen: &mut Pen<'_>, area: Rect) {
         ..area
     };
     let page = &pages[page];
-    if area.width >= WITH_TIMES && page.iter().any(|item| item.seen.is_some()) {
+    // Where no time is told the text has that room too.
+    let times = area.width >= WITH_TIMES && page.iter().any(|item| item.seen.is_some());
+    if times {
         let right = area.right() - SEEN;
         pen.put_right(right, y - 1, SEEN - 1, "seen", Role::Quiet);
     }
@@ -50,6 +52,7 @@ pub fn draw(model: &Model, page: usize, pen: &mut Pen<'_>, area: Rect) {
         line(
             model,
             item,
+            times,
             pen,
             Rect {
                 y,
@@ -173,15 +176,14 @@ fn pattern(c: char) -> [&'static str; 5] {
     }
 }
 
-fn line(model: &Model, item: &Item, pen: &mut Pen<'_>, area: Rect) {
+fn line(model: &Model, item: &Item, times: bool, pen: &mut Pen<'_>, area: Rect) {
     let role = role_of(item.tone);
     let indent = if item.below { 6 } else { 4 };
     if !item.below {
         pen.glyph(area.x + 2, area.y, pen.glyphs.alarm, role);
     }
     let seen = item.seen.map(|at| wall::time(model, at));
-    let wide = area.width >= WITH_TIMES;
-    let seen_room = if wide { SEEN } else { 0 };
+    let seen_room = if times { SEEN } else { 0 };
     let right = area.right().saturating_sub(1 + seen_room);
     let whole = right.saturating_sub(area.x + indent);
     // The text comes first; what stands beside it has the rest, or half.
@@ -191,7 +193,7 @@ fn line(model: &Model, item: &Item, pen: &mut Pen<'_>, area: Rect) {
     let text = whole.saturating_sub(beside + gap);
     pen.put(area.x + indent, area.y, text, &item.text, role);
     pen.put_right(right - beside, area.y, beside, &item.beside, Role::Text);
-    if let Some(seen) = seen.filter(|_| wide) {
+    if let Some(seen) = seen.filter(|_| times) {
         pen.put_right(
             area.right() - seen_room,
             area.y,
