@@ -3,6 +3,7 @@
 
 mod ends;
 mod forms;
+mod retries;
 mod segments;
 mod wild;
 

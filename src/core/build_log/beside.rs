@@ -168,7 +168,10 @@ impl Lane {
             open.trailer.is_none() && open.vertices.iter().any(|vertex| vertex.end == End::Error)
         };
         if self.active.len() > 1
-            && let Some(at) = self.active.iter().position(failed)
+            && let Some(at) = self
+                .active
+                .iter()
+                .position(|open| failed(open) && !self.is_left(open))
         {
             return Some(at);
         }
@@ -177,11 +180,14 @@ impl Lane {
 
     /// Takes note of what shows that the builds here are over; the first clear word counts.
     ///
-    /// Where the end is known already, nothing that is said later matters.
+    /// Where the end is known already, nothing that is said later matters, and of a build that another followed
+    /// nothing is said any more.
     pub(super) fn note(&mut self, evidence: Evidence) {
+        let begun = self.begun;
         for open in &mut self.active {
+            let left = open.heard <= begun;
             let known = open.trailer.is_some() || open.is_complete() || open.is_empty();
-            if !known && matches!(open.evidence, Evidence::None | Evidence::Ended) {
+            if !known && !left && matches!(open.evidence, Evidence::None | Evidence::Ended) {
                 open.evidence = evidence;
             }
         }

@@ -8,7 +8,7 @@ use super::model::{
 use super::name::{self, Kind, Name};
 use super::open::{End, Evidence, Open, Vertex};
 use super::stamp::{self, Moment};
-use super::tail::is_cancel;
+use super::tail::{KILLED, TERMINATED, is_cancel};
 
 /// How many targets, platforms and base images of one build are told apart.
 const TARGETS: usize = 64;
@@ -347,6 +347,8 @@ struct Facts<'a> {
     cache_exported: bool,
     quiet: bool,
     unfinished_stage: bool,
+    /// Some targets were written, but not this one.
+    missing_target: Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {
@@ -364,15 +366,25 @@ impl<'a> Facts<'a> {
             cache_exported: done(Kind::CacheExport),
             quiet: open.is_quiet(),
             unfinished_stage: unfinished_stage(parsed),
+            missing_target: missing_target(open, parsed),
         }
     }
 
     /// The result was written and nothing is under way.
     fn complete(&self) -> bool {
         // Among the lines of several builds the end of a vertex may have been taken for that of another.
-        (self.quiet || (self.open.interleaved && self.exported))
+        // What is told about results, as their provenance, comes when all of them are written.
+        let written = self.exported && self.has_targets() && self.open.is_worked_off();
+        (self.quiet || written || (self.open.interleaved && self.exported))
+            && self.missing_target.is_none()
             && (self.cache_exported
                 || (self.exported && !(self.unfinished_stage && self.has_targets())))
+    }
+
+    /// The tool that ran the build says that it was built, and nothing in the build speaks against it.
+    fn is_told_built(&self, exit: Option<i32>, evidence: Evidence) -> bool {
+        let whole = self.quiet && self.missing_target.is_none() && !self.open.is_cancelled();
+        evidence == Evidence::Built && (exit == Some(0) || self.open.interleaved || whole)
     }
 
     fn has_targets(&self) -> bool {
@@ -405,7 +417,7 @@ impl<'a> Facts<'a> {
             None => open.evidence,
         };
         let classic_built = open.format == Format::Classic && open.evidence == Evidence::Built;
-        if self.complete() || classic_built || evidence == Evidence::Built {
+        if self.complete() || classic_built || self.is_told_built(around.exit, evidence) {
             return (Status::Succeeded, None);
         }
         if evidence == Evidence::Cancelled
@@ -422,15 +434,28 @@ impl<'a> Facts<'a> {
             .any(|name| matches!(name.kind, Kind::Step | Kind::From));
         if let Evidence::Exit(status) = evidence
             && status != 0
-            && (!self.quiet || self.unfinished_stage || !worked)
+            && (!self.quiet
+                || self.unfinished_stage
+                || !worked
+                || matches!(status, KILLED | TERMINATED))
         {
             return failed(format!("exit status {status}").as_bytes());
         }
-        let over = around.over || evidence != Evidence::None;
+        let over = around.over || !matches!(evidence, Evidence::None | Evidence::Built);
+        let whole = !self.unfinished_stage || open.interleaved;
         match (self.quiet, over) {
             (false, true) => failed(self.stopped_in().as_bytes()),
             (false, false) => (Status::Running, None),
-            (true, true) if worked && open.format != Format::Classic => (Status::Succeeded, None),
+            (true, true) if worked && open.format != Format::Classic => {
+                match self.missing_target.filter(|_| open.worked_on) {
+                    _ if !whole => failed(b"the log of the build stops before its last step"),
+                    Some(target) => failed(
+                        format!("the log of the build stops before the result of {target}")
+                            .as_bytes(),
+                    ),
+                    None => (Status::Succeeded, None),
+                }
+            }
             (true, true) => failed(b"the log of the build stops before its result"),
             (true, false) if open.no_output && worked && !self.unfinished_stage => {
                 (Status::Succeeded, None)
@@ -468,6 +493,25 @@ impl<'a> Facts<'a> {
             .unwrap_or_default();
         format!("the log of the build stops inside {name}")
     }
+}
+
+/// Finds a target that has no result, where the results of others are written.
+fn missing_target<'a>(open: &Open, parsed: &[Name<'a>]) -> Option<&'a str> {
+    let mut written = Vec::new();
+    for (vertex, name) in open.vertices.iter().zip(parsed) {
+        if name.kind == Kind::Export && vertex.end == End::Done {
+            // A result that names no target may be that of all of them.
+            let target = name.target?;
+            if written.len() < TARGETS && !written.contains(&target) {
+                written.push(target);
+            }
+        }
+    }
+    if open.shared_result || written.is_empty() || written.len() >= TARGETS {
+        return None;
+    }
+    let mut targets = parsed.iter().filter_map(|name| name.target);
+    targets.find(|target| !written.contains(target))
 }
 
 /// Tells whether a build under way has shown steps of a stage, but not its last.

@@ -58,6 +58,10 @@ pub(super) struct Lane {
     pub(super) screen_lines: u8,
     /// The next line of others is the place of an error record.
     pub(super) record: bool,
+    /// A line showed that the builds under way do run at the same time.
+    ///
+    /// Until then the earlier ones are taken to have been killed: a retry in one file is far more frequent.
+    pub(super) beside: bool,
     /// How many vertex lines were heard when the last build began.
     pub(super) begun: u64,
     pub(super) heard: u64,
@@ -228,6 +232,7 @@ impl Lane {
                 && open.trailer.is_none()
                 && open.evidence == Evidence::None
                 && open.format == Format::Plain
+                && !open.is_cancelled()
                 && !open.is_complete();
             if alive && !crowded && !open.is_empty() {
                 kept.push(open);
@@ -247,6 +252,7 @@ impl Lane {
         kept.push(open);
         self.active = kept;
         self.current = self.active.len() - 1;
+        self.beside = false;
         self.touch(sink);
     }
 

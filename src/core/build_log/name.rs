@@ -99,7 +99,7 @@ pub fn parse(name: &str) -> Name<'_> {
             },
             before,
         )
-    } else if last == "internal" {
+    } else if last == "internal" && !(before.is_empty() && instruction.starts_with("exporting ")) {
         (Kind::Internal, before)
     } else if last == "auth" {
         (Kind::Auth, before)
@@ -304,6 +304,7 @@ mod tests {
             Kind::Auth
         );
         assert_eq!(kind("[web] exporting to image"), Kind::Export);
+        assert_eq!(kind("[internal] exporting to image"), Kind::Export);
         assert_eq!(kind("exporting to docker image format"), Kind::Export);
         assert_eq!(kind("importing to docker"), Kind::Export);
         assert_eq!(

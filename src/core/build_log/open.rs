@@ -98,6 +98,10 @@ pub(super) struct Open {
     has_targets: bool,
     /// Exports that are done.
     written: usize,
+    /// One result was shown as that of several targets.
+    pub shared_result: bool,
+    /// A step ended after the last export did, so another result is still to come.
+    pub worked_on: bool,
     /// Vertices that failed, but for caches that could not be imported.
     failed: usize,
     /// The vertex of the last line.
@@ -171,6 +175,11 @@ impl Open {
         self.unended == 0 || (self.written > 0 && !self.has_targets && self.unended_work == 0)
     }
 
+    /// Tells whether no step and no export is under way.
+    pub(super) fn is_worked_off(&self) -> bool {
+        self.unended_work == 0
+    }
+
     /// Hears of a vertex by its name.
     pub(super) fn header(&mut self, number: u32, name: &[u8]) -> bool {
         let Some(place) = self.place(number) else {
@@ -183,6 +192,8 @@ impl Open {
             self.has_targets |= parsed.target.is_some();
             self.vertices[place].name = self.keep(name);
             self.set_kind(place, parsed.kind, name::is_of_dockerfile(&parsed));
+        } else if self.vertices[place].kind == Kind::Export {
+            self.shared_result |= self.text(self.vertices[place].name) != cut(name);
         }
         true
     }
@@ -217,6 +228,9 @@ impl Open {
                 *count + usize::from(applies && end == of) - usize::from(applies && before == of);
         };
         let works = is_work(vertex.kind);
+        if end == End::Done && before != End::Done && works {
+            self.worked_on = !is_export;
+        }
         shift(&mut self.unended, true, End::Open);
         shift(&mut self.unended_work, works, End::Open);
         shift(&mut self.written, is_export, End::Done);
@@ -243,8 +257,13 @@ impl Open {
 
     /// Tells whether a vertex that counts has failed or was stopped, or one is under way.
     pub(super) fn is_troubled(&self) -> bool {
+        self.unended > 0 || self.failed > 0 || self.is_cancelled()
+    }
+
+    /// Tells whether a vertex was stopped.
+    pub(super) fn is_cancelled(&self) -> bool {
         let cancelled = |vertex: &Vertex| vertex.end == End::Cancelled;
-        self.unended > 0 || self.failed > 0 || self.vertices.iter().any(cancelled)
+        self.vertices.iter().any(cancelled)
     }
 
     /// Tells whether the lines heard are a build of an image at all: a builder that is set up is none.

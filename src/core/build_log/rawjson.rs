@@ -161,14 +161,26 @@ pub(super) fn begins_another(open: &Open, event: &Event<'_>) -> bool {
         return true;
     };
     event.vertexes.iter().any(|vertex| {
-        vertex.started.is_some()
-            && vertex.name.contains("load build definition from ")
-            && !digests.members.contains_key(&*vertex.digest)
-            && open
-                .vertices
-                .iter()
-                .any(|known| open.text(known.name) == super::open::cut(vertex.name.as_bytes()))
+        // What a build loads at its beginning is not loaded again once all is written.
+        let again = || {
+            vertex.name.contains("internal] load ")
+                && vertex.started > digests.last
+                && open.is_complete()
+                && shows(open, &vertex.name)
+        };
+        let another = || {
+            vertex.name.contains("load build definition from ")
+                && !digests.members.contains_key(&*vertex.digest)
+                && shows(open, &vertex.name)
+        };
+        vertex.started.is_some() && (again() || another())
     })
+}
+
+fn shows(open: &Open, name: &str) -> bool {
+    let name = super::open::cut(name.as_bytes());
+    let mut names = open.vertices.iter().map(|known| open.text(known.name));
+    names.any(|known| known == name)
 }
 
 /// Adds what the line says to the build.

@@ -6,7 +6,7 @@ use super::fold::Fold;
 use super::lane::{Lane, Sink};
 use super::model::Format;
 use super::name;
-use super::open::{End, Evidence, Open, cut};
+use super::open::{End, Evidence, Open, Vertex, cut};
 use super::words::{self, Word};
 
 /// Lines held back until it is clear whose they are.
@@ -109,6 +109,19 @@ impl Lane {
                     }
                     return;
                 };
+                let open = &self.active[at];
+                let ended = open
+                    .find(number)
+                    .is_some_and(|vertex| vertex.end != End::Open);
+                // What was built has no failures later: other programs number their lines too.
+                if ended
+                    && open.current != number
+                    && open.is_complete()
+                    && matches!(word, Word::Error(_) | Word::Cancelled)
+                {
+                    self.foreign = self.foreign.saturating_add(1);
+                    return;
+                }
                 self.turn_to(at, sink);
                 apply(&mut self.active[at], number, word);
             }
@@ -131,9 +144,11 @@ impl Lane {
                     .find(number)
                     .is_some_and(|vertex| vertex.end == End::Open)
         };
-        if current.current == number
+        let heard = |vertex: &Vertex| !self.beside && vertex.end == End::Open;
+        if (current.current == number
             && current.find(number).is_some()
-            && (self.active.len() == 1 || shows(current))
+            && (!self.are_beside() || shows(current)))
+            || current.find(number).is_some_and(heard)
         {
             return Some(self.current);
         }
@@ -170,14 +185,20 @@ impl Lane {
             if over || !same {
                 self.begin(sink);
                 self.header(number, text, sink);
-            } else if only || open.current == 1 || self.active.len() > 1 {
+            } else if only || open.current == 1 || (self.beside && self.active.len() > 1) {
                 self.header(number, text, sink);
             } else {
                 self.again = Some(vec![cut(text).to_vec()]);
             }
             return;
         }
-        if header && self.active.len() > 1 {
+        if header && self.active.len() > 1 && !self.beside {
+            if let Some(at) = self.stray(number, name) {
+                self.turn_to(at, sink);
+                self.header(number, text, sink);
+                return;
+            }
+        } else if header && self.active.len() > 1 {
             match self.fitting(number, name) {
                 Some(at) => self.turn_to(at, sink),
                 None => self.begin(sink),
@@ -199,7 +220,7 @@ impl Lane {
                     .is_some_and(|vertex| vertex.end == End::Open);
             if !header || shown {
                 self.progress(number, name, sink);
-            } else if words::is_certain_header(name) {
+            } else if words::is_certain_header(name) && (!over || is_instruction(name)) {
                 self.begin(sink);
                 self.header(number, text, sink);
             } else {
@@ -209,6 +230,10 @@ impl Lane {
                     sink,
                 );
             }
+            return;
+        }
+        if !header && self.active.len() > 1 && self.owner(number).is_some() {
+            self.progress(number, name, sink);
             return;
         }
         let next = self.active[self.current].highest + 1;
@@ -248,6 +273,36 @@ impl Lane {
         number <= 3 && open.is_complete() && first()
     }
 
+    /// Tells that several builds are known to run at the same time.
+    fn are_beside(&self) -> bool {
+        self.beside && self.active.len() > 1
+    }
+
+    /// Finds the earlier build that a header is of, if it cannot be of the one that followed.
+    fn stray(&self, number: u32, name: &[u8]) -> Option<usize> {
+        let parsed = std::str::from_utf8(name).ok().map(name::parse);
+        let last = self.active.get(self.current)?;
+        let fits = match last.find(number) {
+            Some(vertex) => is_same(last.text(vertex.name), name),
+            // Some versions show what they have numbered a little later.
+            None => number <= last.highest + 2,
+        };
+        if fits && !is_strange(last, number, name, parsed.as_ref()) {
+            return None;
+        }
+        self.active.iter().enumerate().position(|(at, open)| {
+            let continues = match open.find(number) {
+                Some(vertex) => vertex.end == End::Open && is_same(open.text(vertex.name), name),
+                None => number == open.highest + 1,
+            };
+            at != self.current
+                && continues
+                && open.trailer.is_none()
+                && open.format == Format::Plain
+                && !is_strange(open, number, name, parsed.as_ref())
+        })
+    }
+
     /// Finds the build that such a header continues, where the lines of several stand between each other.
     fn fitting(&self, number: u32, name: &[u8]) -> Option<usize> {
         let parsed = std::str::from_utf8(name).ok().map(name::parse);
@@ -268,15 +323,7 @@ impl Lane {
                 Some(_) if at == self.current => 3,
                 Some(_) => 4,
             };
-            // A stage of another length is that of another Dockerfile, nothing is exported before its stages end, and
-            // the context is loaded once.
-            let strange = parsed.as_ref().is_some_and(|parsed| match parsed.kind {
-                name::Kind::Export => {
-                    figures::has_unfinished_stage(open) || has_name(open, number, name)
-                }
-                name::Kind::Internal => has_name(open, number, name),
-                _ => has_other_stage(open, parsed),
-            });
+            let strange = is_strange(open, number, name, parsed.as_ref());
             Some(rank + if strange { 1000 } else { 0 })
         };
         let open = self.active.iter().enumerate();
@@ -325,6 +372,7 @@ impl Lane {
     /// Makes another active build the current one.
     fn turn_to(&mut self, at: usize, sink: &mut Sink<'_>) {
         if at != self.current {
+            self.beside = true;
             self.active[at].interleaved = true;
             let current = self.current;
             self.active[current].interleaved = true;
@@ -363,6 +411,54 @@ fn apply(open: &mut Open, number: u32, word: Word<'_>) {
     }
 }
 
+/// Tells a header that does not go with what a build has shown.
+///
+/// A stage of another length is that of another Dockerfile, nothing is exported before its stages end, and the context
+/// is loaded once.
+fn is_strange(open: &Open, number: u32, name: &[u8], parsed: Option<&name::Name<'_>>) -> bool {
+    parsed.is_some_and(|parsed| match parsed.kind {
+        name::Kind::Export => {
+            (parsed.target.is_none() && figures::has_unfinished_stage(open))
+                || has_name(open, number, name)
+        }
+        name::Kind::Internal => has_name(open, number, name),
+        _ => has_other_stage(open, parsed),
+    })
+}
+
+/// Tells whether what stands behind the place of a step can be an instruction.
+fn is_instruction(name: &[u8]) -> bool {
+    const WORDS: [&str; 18] = [
+        "FROM",
+        "RUN",
+        "COPY",
+        "ADD",
+        "WORKDIR",
+        "ENV",
+        "LABEL",
+        "USER",
+        "EXPOSE",
+        "VOLUME",
+        "CMD",
+        "ENTRYPOINT",
+        "ARG",
+        "SHELL",
+        "STOPSIGNAL",
+        "HEALTHCHECK",
+        "ONBUILD",
+        "MAINTAINER",
+    ];
+    let Ok(name) = std::str::from_utf8(name) else {
+        return false;
+    };
+    let name = name::parse(name);
+    let word = name.instruction.split(' ').next().unwrap_or_default();
+    // A console may have folded the name before its instruction.
+    name.place.is_none()
+        || word.is_empty()
+        || WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
 /// Tells whether a build has shown a vertex of that name under another number.
 fn has_name(open: &Open, number: u32, name: &[u8]) -> bool {
     open.vertices
@@ -383,6 +479,7 @@ fn has_other_stage(open: &Open, name: &name::Name<'_>) -> bool {
         let known = name::parse(known);
         if let Some((_, of)) = known.place
             && known.stage == name.stage
+            && known.target == name.target
         {
             if of == length {
                 return false;
@@ -410,7 +507,9 @@ fn is_same(known: &[u8], name: &[u8]) -> bool {
         return false;
     };
     let (known, name) = (name::parse(known), name::parse(name));
-    known.place.is_some()
+    let one_result =
+        || known.kind == name::Kind::Export && known.target.is_some() && name.target.is_some();
+    (known.place.is_some() || one_result())
         && known.place == name.place
         && known.instruction == name.instruction
         && known.stage == name.stage

@@ -2,6 +2,11 @@
 
 use super::open::Evidence;
 
+/// What a shell gives as the status of a command that it calls `Killed`.
+pub(super) const KILLED: i32 = 137;
+/// What a shell gives as the status of a command that it calls `Terminated`.
+pub(super) const TERMINATED: i32 = 143;
+
 /// A line that says that something failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure<'a> {
@@ -199,6 +204,8 @@ pub(super) fn evidence(line: &[u8]) -> Option<Evidence> {
         b'C' if line.starts_with(b"Check complete") => Some(Evidence::Built),
         b' ' if line.ends_with(b" Built") || line.ends_with(b" Built ") => Some(Evidence::Built),
         b'^' if line == b"^C" => Some(Evidence::Cancelled),
+        b'K' if line == b"Killed" => Some(Evidence::Exit(KILLED)),
+        b'T' if line == b"Terminated" => Some(Evidence::Exit(TERMINATED)),
         b'e' | b'E' | b'm' | b's' | b'T' | b'P' => exit(line),
         // act's marks of success, failure and the next step.
         0xe2 | 0xf0 => {
@@ -326,6 +333,8 @@ mod tests {
             ("  ❌  Failure - Main build", None),
             ("❌  Failure - Main build", Some(Evidence::Exit(1))),
             ("⭐ Run Main next", Some(Evidence::Ended)),
+            ("Killed", Some(Evidence::Exit(137))),
+            ("Killed by the linter", None),
             ("exit code many", None),
             ("plain words", None),
         ];

@@ -276,13 +276,53 @@ fn powershell(found: &mut Unwrapped<'_>) -> bool {
 fn learned<'a>(found: &mut Unwrapped<'a>, shapes: &'a [Box<[u8]>]) -> bool {
     for shape in shapes {
         if let Some(len) = match_shape(shape, found.text) {
-            add_lane(found, shape);
+            let speaker = speaker(&found.text[..len]).unwrap_or(shape);
+            add_lane(found, speaker);
             found.text = &found.text[len..];
             found.simple = false;
             return true;
         }
     }
     false
+}
+
+/// Finds who speaks in a prefix: the longest part of it whose words begin with letters, as times and counts do not.
+///
+/// The digits in it tell `web-1` from `web-2`; a word with `=` may hold a count.
+fn speaker(prefix: &[u8]) -> Option<&[u8]> {
+    const DATES: [&[u8]; 19] = [
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec", b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun",
+    ];
+    let mut best: &[u8] = b"";
+    let mut from = 0;
+    let mut at = 0;
+    let mut named = false;
+    while at < prefix.len() {
+        let word = prefix[at..]
+            .iter()
+            .take_while(|byte| !matches!(byte, b' ' | b'\t'))
+            .count();
+        let blanks = prefix[at + word..]
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
+        let text = &prefix[at..at + word];
+        let first = text.iter().find(|byte| byte.is_ascii_alphanumeric());
+        let other = first.is_some_and(u8::is_ascii_digit)
+            || text.contains(&b'=')
+            || DATES.contains(&text.trim_ascii_end());
+        at += word + blanks;
+        if other {
+            (from, named) = (at, false);
+            continue;
+        }
+        named |= first.is_some();
+        if named && at - from > best.len() {
+            best = &prefix[from..at];
+        }
+    }
+    (!best.is_empty()).then_some(best)
 }
 
 fn add_lane<'a>(found: &mut Unwrapped<'a>, name: &'a [u8]) {
@@ -425,7 +465,7 @@ mod tests {
             ),
             (
                 "Mar 14 09:26:50 nas docker[12]: #1 [api internal] load build definition",
-                "Mar 0 0:0:0 nas docker[0]: +",
+                "nas docker[12]: +",
                 "",
                 "#1 [api internal] load build definition",
             ),
