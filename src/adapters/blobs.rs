@@ -91,7 +91,7 @@ impl BlobStore {
             let folder = self.inner.folder.clone();
             let written = tokio::task::spawn_blocking(move || {
                 let written = write_atomically(&path, &copy, serial);
-                if serial % COUNT_EVERY == 0 {
+                if serial.is_multiple_of(COUNT_EVERY) {
                     folder.iter().for_each(|folder| tidy(folder, MOST_FILES));
                 }
                 written
