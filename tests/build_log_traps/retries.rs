@@ -93,6 +93,12 @@ fn what_compose_built_is_the_last_build_of_it() {
         let text = until(COMPOSE, cut) + COMPOSE;
         assert_eq!(ends(&read(&text)), [wanted, whole], "{cut}");
     }
+    // Every stage that is shown has ended, but compose always writes results.
+    let unwritten = until(COMPOSE, "#7 [api]").replace("[web 2/3]", "[web 3/3]");
+    assert_eq!(
+        ends(&read(&(unwritten + COMPOSE))),
+        [(Status::Failed, [2, 0, 2, 0, 0]), whole]
+    );
     let cancelled = until(COMPOSE, "#8 DONE") + "#8 CANCELED\ncanceled\n";
     assert_eq!(
         ends(&read(&(cancelled + COMPOSE))),

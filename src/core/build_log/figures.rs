@@ -453,6 +453,9 @@ impl<'a> Facts<'a> {
                         format!("the log of the build stops before the result of {target}")
                             .as_bytes(),
                     ),
+                    None if open.by_compose && !self.exported && evidence == Evidence::None => {
+                        failed(b"the log of the build stops before its result")
+                    }
                     None => (Status::Succeeded, None),
                 }
             }
@@ -507,7 +510,8 @@ fn missing_target<'a>(open: &Open, parsed: &[Name<'a>]) -> Option<&'a str> {
             }
         }
     }
-    if open.shared_result || written.is_empty() || written.len() >= TARGETS {
+    // Among the lines of several builds a result may have been taken for that of another.
+    if open.shared_result || open.interleaved || written.is_empty() || written.len() >= TARGETS {
         return None;
     }
     let mut targets = parsed.iter().filter_map(|name| name.target);

@@ -98,6 +98,8 @@ pub(super) struct Open {
     has_targets: bool,
     /// Exports that are done.
     written: usize,
+    /// Compose told the builder what to build, and it always asks for results.
+    pub by_compose: bool,
     /// One result was shown as that of several targets.
     pub shared_result: bool,
     /// A step ended after the last export did, so another result is still to come.

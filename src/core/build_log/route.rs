@@ -6,7 +6,7 @@ use super::fold::Fold;
 use super::lane::{Lane, Sink};
 use super::model::Format;
 use super::name;
-use super::open::{End, Evidence, Open, Vertex, cut};
+use super::open::{End, Evidence, Open, cut};
 use super::words::{self, Word};
 
 /// Lines held back until it is clear whose they are.
@@ -144,11 +144,9 @@ impl Lane {
                     .find(number)
                     .is_some_and(|vertex| vertex.end == End::Open)
         };
-        let heard = |vertex: &Vertex| !self.beside && vertex.end == End::Open;
-        if (current.current == number
+        if current.current == number
             && current.find(number).is_some()
-            && (!self.are_beside() || shows(current)))
-            || current.find(number).is_some_and(heard)
+            && (!self.are_beside() || shows(current))
         {
             return Some(self.current);
         }
@@ -285,9 +283,12 @@ impl Lane {
         let fits = match last.find(number) {
             Some(vertex) => is_same(last.text(vertex.name), name),
             // Some versions show what they have numbered a little later.
-            None => number <= last.highest + 2,
+            None => number <= last.highest + if last.has_steps() { 1 } else { 2 },
         };
-        if fits && !is_strange(last, number, name, parsed.as_ref()) {
+        if !fits {
+            return self.fitting(number, name).filter(|at| *at != self.current);
+        }
+        if !is_strange(last, number, name, parsed.as_ref()) {
             return None;
         }
         self.active.iter().enumerate().position(|(at, open)| {

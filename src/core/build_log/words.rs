@@ -225,6 +225,7 @@ pub(super) fn status(open: &mut Open, number: u32, text: &[u8]) {
                 open.pull(number, key, bytes, false);
             }
         }
+        Some(b'r') => open.by_compose |= text.starts_with(b"reading from stdin "),
         Some(b'n') => {
             if let Some(image) = first_word_after(text, b"naming to ") {
                 open.image(image);
