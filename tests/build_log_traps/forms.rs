@@ -309,3 +309,36 @@ fn f20_what_cannot_be_counted_is_refused_and_the_classic_builder_is_counted() {
     assert!(bad.error.unwrap().contains("non-zero code: 2"));
     assert_eq!(one(classic).status, Status::Running);
 }
+
+#[test]
+fn f20_what_a_step_of_the_classic_builder_writes_is_no_word_of_the_builder() {
+    const HEAD: &str = "Sending build context to Docker daemon  4.096kB\nStep 1/4 : FROM python:3.12\n ---> 0123456789ab\n\
+        Step 2/4 : COPY . .\n ---> Using cache\n ---> 1123456789ab\nStep 3/4 : RUN pip install .\n ---> Running in bbbbbbbbbbbb\n\
+        Successfully built psutil\nStep 1/3 : npm audit\nStep 4/4 : CMD x\n ---> Using cache\nSuccessfully tagged release\n\
+        Successfully installed psutil-5\n";
+    let end = "Removing intermediate container bbbbbbbbbbbb\n ---> 4123456789ab\nStep 4/4 : CMD [\"x\"]\n\
+        ---> Running in cccccccccccc\nRemoving intermediate container cccccccccccc\n ---> 5123456789ab\n\
+        Successfully built 5123456789ab\nSuccessfully tagged acme/py:1\n";
+    let good = one(&[HEAD, end].concat());
+    assert_eq!(good.status, Status::Succeeded);
+    assert_eq!(counts(&good), [3, 1, 2, 0, 0]);
+    assert_eq!(good.images, ["acme/py:1"]);
+    let failure = "The command '/bin/sh -c pip install .' returned a non-zero code: 1\n";
+    let failed = one(&[HEAD, failure].concat());
+    assert_eq!(failed.status, Status::Failed);
+    assert_eq!(counts(&failed), [2, 1, 0, 1, 0]);
+    // A build that was killed while a program ran is followed by the next one.
+    let both = read(&[HEAD, HEAD, end].concat());
+    assert_eq!(both.len(), 2);
+    assert_ne!(both[0].status, Status::Succeeded);
+    assert_eq!(counts(&both[1]), [3, 1, 2, 0, 0]);
+}
+
+#[test]
+fn f20_a_classic_log_cut_at_its_start_keeps_its_steps() {
+    let cut = one(
+        "Step 3/4 : RUN pip install .\n ---> Running in bbbbbbbbbbbb\nRemoving intermediate container bbbbbbbbbbbb\n ---> 4123456789ab\n\
+        Step 4/4 : CMD [\"x\"]\n ---> Using cache\n ---> 5123456789ab\nSuccessfully built 5123456789ab\n",
+    );
+    assert_eq!(counts(&cut), [2, 1, 1, 0, 0]);
+}

@@ -64,7 +64,7 @@ impl Lane {
                 && open.trailer.is_none()
                 && (open.evidence != Evidence::Built || matches!(line, classic::Line::Tagged(_)))
         });
-        if let classic::Line::Step { number, .. } = line {
+        if matches!(line, classic::Line::Step { .. }) {
             let next = running
                 && self
                     .active
@@ -72,13 +72,18 @@ impl Lane {
                     .is_some_and(|open| classic::fits(open, &line));
             if !next {
                 // Output of a step may imitate a step, but hardly one of another build's beginning.
-                if running && number != 1 {
+                if running && !classic::begins(&line) {
                     return false;
                 }
                 self.settle(sink);
                 self.begin(sink);
             }
-        } else if !running {
+        } else if !running
+            || !self
+                .active
+                .get(self.current)
+                .is_some_and(|open| classic::fits(open, &line))
+        {
             return false;
         }
         self.touch(sink);

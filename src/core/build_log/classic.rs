@@ -5,7 +5,29 @@
 
 use super::model::Format;
 use super::name::Kind;
-use super::open::{End, Open};
+use super::open::{End, Evidence, Open};
+
+/// The instructions of a Dockerfile: nothing else is a step.
+const INSTRUCTIONS: [&str; 18] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
 
 /// What a line of the classic builder says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +38,8 @@ pub(super) enum Line<'a> {
         instruction: &'a [u8],
     },
     Cached,
+    /// `---> Running in 4abf11f759de`: what follows is the output of a program, until the step has made its layer.
+    Running,
     /// `---> 5ae44c357a60`: the layer that a step made, or removed its container.
     Made,
     Built(&'a [u8]),
@@ -32,7 +56,8 @@ pub(super) fn read(line: &[u8]) -> Option<Line<'_>> {
                 return step(rest);
             }
             if let Some(id) = text.strip_prefix(b"Successfully built ") {
-                return Some(Line::Built(id));
+                // Package managers say the same of what they build.
+                return is_id(id).then_some(Line::Built(id));
             }
             text.strip_prefix(b"Successfully tagged ").map(Line::Tagged)
         }
@@ -41,7 +66,10 @@ pub(super) fn read(line: &[u8]) -> Option<Line<'_>> {
             if rest == b"Using cache" {
                 return Some(Line::Cached);
             }
-            (rest.len() == 12 && rest.iter().all(u8::is_ascii_hexdigit)).then_some(Line::Made)
+            if rest.strip_prefix(b"Running in ").is_some_and(is_id) {
+                return Some(Line::Running);
+            }
+            is_id(rest).then_some(Line::Made)
         }
         b'T' => {
             let named = text.starts_with(b"The command '") || text.starts_with(b"The command \"");
@@ -58,12 +86,40 @@ pub(super) fn read(line: &[u8]) -> Option<Line<'_>> {
     }
 }
 
-/// Tells whether the line fits where the build stands.
+/// Tells whether the line fits where the build stands: what a step runs may write anything.
 pub(super) fn fits(open: &Open, line: &Line<'_>) -> bool {
     match line {
-        Line::Step { number, .. } => *number == open.current + 1,
-        _ => true,
+        Line::Step { number, .. } => *number == open.current + 1 && !open.runs_program,
+        Line::Cached | Line::Running | Line::Built(_) => !open.runs_program,
+        Line::Tagged(_) => open.evidence == Evidence::Built,
+        Line::Made | Line::Failed(_) => true,
     }
+}
+
+/// Tells whether the line is the first of a build.
+pub(super) fn begins(line: &Line<'_>) -> bool {
+    let Line::Step {
+        number: 1,
+        instruction,
+        ..
+    } = line
+    else {
+        return false;
+    };
+    let word = keyword(instruction);
+    word.eq_ignore_ascii_case(b"FROM") || word.eq_ignore_ascii_case(b"ARG")
+}
+
+fn is_id(text: &[u8]) -> bool {
+    text.len() == 12 && text.iter().all(u8::is_ascii_hexdigit)
+}
+
+fn keyword(instruction: &[u8]) -> &[u8] {
+    let end = instruction
+        .iter()
+        .position(|byte| !byte.is_ascii_alphabetic())
+        .unwrap_or(instruction.len());
+    &instruction[..end]
 }
 
 /// Adds a line to a build of the classic builder.
@@ -76,6 +132,7 @@ pub(super) fn add(open: &mut Open, line: Line<'_>) {
             ..
         } => {
             end_step(open);
+            open.runs_program = false;
             open.header(number, instruction);
             let is_from = instruction.len() > 5 && instruction[..5].eq_ignore_ascii_case(b"FROM ");
             open.classify(number, if is_from { Kind::From } else { Kind::Step });
@@ -86,11 +143,15 @@ pub(super) fn add(open: &mut Open, line: Line<'_>) {
             }
             open.end(open.current, End::Done);
         }
-        Line::Made => end_step(open),
+        Line::Running => open.runs_program = true,
+        Line::Made => {
+            open.runs_program = false;
+            end_step(open);
+        }
         Line::Built(id) => {
             end_step(open);
             open.result(1, id);
-            open.evidence = super::open::Evidence::Built;
+            open.evidence = Evidence::Built;
         }
         Line::Tagged(image) => open.image(image),
         Line::Failed(reason) => {
@@ -100,7 +161,7 @@ pub(super) fn add(open: &mut Open, line: Line<'_>) {
             {
                 open.error(open.current, reason);
             }
-            if open.trailer.is_none() && open.evidence != super::open::Evidence::Built {
+            if open.trailer.is_none() && open.evidence != Evidence::Built {
                 open.trailer = Some(super::open::cut(reason).to_vec());
             }
         }
@@ -122,7 +183,11 @@ fn step(rest: &[u8]) -> Option<Line<'_>> {
         None => (places, None),
     };
     let instruction = rest[colon + 3..].trim_ascii();
-    if !instruction.first().is_some_and(u8::is_ascii_alphabetic) {
+    let word = keyword(instruction);
+    if !INSTRUCTIONS
+        .iter()
+        .any(|known| known.as_bytes().eq_ignore_ascii_case(word))
+    {
         return None;
     }
     Some(Line::Step {
@@ -171,7 +236,9 @@ mod tests {
             "Step #0: x",
             "Step one : x",
             "Step 0/3 : RUN",
-            " ---> Running in 4abf11f759de",
+            "Step 1/3 : npm audit",
+            " ---> Running in foo",
+            "Successfully built psutil",
             "Steps",
         ] {
             assert_eq!(read(line.as_bytes()), None, "{line}");

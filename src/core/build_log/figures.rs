@@ -165,6 +165,8 @@ fn steps(open: &Open, names: &[String], parsed: &[Name<'_>], found: &mut Build) 
     let fetched = fetched(open);
     let mut missed = 0.0;
     let mut before_from = true;
+    let from_the_start = open.format == Format::Classic
+        && open.vertices.first().is_some_and(|first| first.number == 1);
     for (at, (vertex, name)) in open.vertices.iter().zip(parsed).enumerate() {
         if let Some(target) = name.target
             && found.targets.len() < TARGETS
@@ -179,8 +181,9 @@ fn steps(open: &Open, names: &[String], parsed: &[Name<'_>], found: &mut Build) 
             }
             continue;
         }
-        // The classic builder also numbers the ARGs before the first FROM, which no cache can hit.
-        if name.kind != Kind::Step || (open.format == Format::Classic && before_from) {
+        // The classic builder also numbers the ARGs before the first FROM, which no cache can hit; where the log's
+        // beginning is lost, what was before is not known.
+        if name.kind != Kind::Step || (from_the_start && before_from) {
             continue;
         }
         let state = state(vertex);

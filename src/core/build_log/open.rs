@@ -123,6 +123,8 @@ pub(super) struct Open {
     pub evidence: Evidence,
     /// The builder says that it was told to write no result, so none is waited for.
     pub no_output: bool,
+    /// The classic builder runs a program: lines are its output until the step has made a layer.
+    pub runs_program: bool,
     pub local_sources: Vec<(Vec<u8>, Vec<u8>)>,
     pub interleaved: bool,
     pub unread: u64,
