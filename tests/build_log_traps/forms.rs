@@ -342,3 +342,47 @@ fn f20_a_classic_log_cut_at_its_start_keeps_its_steps() {
     );
     assert_eq!(counts(&cut), [2, 1, 1, 0, 0]);
 }
+
+#[test]
+fn f18_objects_and_odd_times_around_the_lines_are_read() {
+    let build = "#0 building with \"x\" instance\n#1 [internal] load build definition from Dockerfile\n#1 DONE 0.0s\n\
+        #2 [1/3] FROM a\n#2 DONE 0.0s\n#3 [2/3] RUN b\n#3 CACHED\n#4 [3/3] RUN c\n#4 DONE 9.0s\n#5 exporting to image\n#5 DONE 0.1s\n";
+    type Form = fn(usize, &str) -> String;
+    let forms: [Form; 8] = [
+        |at, line| {
+            let line = serde_json::json!({"log": format!("{line}\n"), "time": format!("2026-03-14T09:26:{at:02}Z")});
+            format!("{line}\n")
+        },
+        |at, line| {
+            let at = (1_763_733_600 + at) * 1_000_000;
+            let line = serde_json::json!({"__REALTIME_TIMESTAMP": at.to_string(), "MESSAGE": line});
+            format!("{line}\n")
+        },
+        |at, line| {
+            let line = serde_json::json!({"@timestamp": format!("2026-03-14T09:26:{at:02}Z"), "message": line});
+            format!("{line}\n")
+        },
+        |at, line| format!("Nov 21 14:00:{at:02} box deploy[77]: {line}\n"),
+        |at, line| format!("1763733{:03}.500000 {line}\n", 600 + at),
+        |at, line| format!("2026/11/21 14:00:{at:02} {line}\n"),
+        |at, line| format!("ci-1  | 2026-11-21T14:00:{at:02}.5Z {line}\n"),
+        |at, line| format!("[pod/ci-7f9c/dind] 2026-11-21T14:00:{at:02}.5Z {line}\n"),
+    ];
+    for form in forms {
+        let log: String = build
+            .lines()
+            .enumerate()
+            .map(|(at, line)| form(at, line))
+            .collect();
+        let found = one(&log);
+        assert_eq!(counts(&found), SMALL, "{log}");
+        assert_eq!(found.seconds, Some(10.0), "{log}");
+    }
+    // What a program beside a build says in JSON is its own.
+    let beside = [
+        build,
+        "{\"message\":\"ERROR: failed to solve: not this build\"}\n",
+    ]
+    .concat();
+    assert_eq!(one(&beside).status, Status::Succeeded);
+}

@@ -147,6 +147,8 @@ fn is_dull(text: &[u8]) -> bool {
         // `WARNING: local cache …`, `time="…" level=warning …`.
         Some(b'W') => second != b'A',
         Some(b't') => second != b'i',
+        // `level=info msg=…`.
+        Some(b'l') => second != b'e',
         Some(b'+' | b'$') => second != b' ',
         Some(b'-') => second != b'-',
         // Screens, members of a JSON object, compose's `image  Built`, commands of a script.

@@ -6,8 +6,10 @@
 use super::decode::{self, Order};
 use super::lane::{Lane, Likely, Sink};
 use super::model::{Build, Reading};
+use super::objects::Objects;
 use super::prefix::Unwrapper;
 use super::quick::{Mode, Quick};
+use super::rawjson;
 use super::stamp::Stamp;
 use super::unwrap::Unwrapped;
 
@@ -34,6 +36,7 @@ pub struct BuildLog {
     decoded: Vec<u8>,
     stripped: Vec<u8>,
     unwrapper: Unwrapper,
+    objects: Objects,
     lanes: Vec<Lane>,
     current: usize,
     quick: Quick,
@@ -217,17 +220,19 @@ impl BuildLog {
         // Taken out while the lines that it finds are handed on.
         let unwrapper = std::mem::take(&mut self.unwrapper);
         let found = unwrapper.unwrap(line);
-        if depth == 0 && found.text.starts_with(b"{\"log\":\"") {
-            // The engine's own json-file log around each line.
-            if let Some(inner) = json_log(found.text) {
-                self.unwrapper = unwrapper;
-                for part in inner.split(|byte| *byte == b'\n') {
-                    if !part.is_empty() {
-                        self.text_line(part.trim_ascii_end(), false, 1);
-                    }
+        let object =
+            depth == 0 && found.text.first() == Some(&b'{') && !rawjson::is_event(found.text);
+        if object && let Some(inner) = self.objects.take(found.text) {
+            self.unwrapper = unwrapper;
+            for part in inner.split(|byte| *byte == b'\n') {
+                if !part.is_empty() {
+                    self.text_line(part.trim_ascii_end(), false, 1);
                 }
-                return;
             }
+            return;
+        }
+        if depth == 0 && !found.text.is_empty() {
+            self.objects.pass();
         }
         let time = found.time.and_then(|(_, time)| Stamp::new(time));
         self.select(found.lane);
@@ -317,25 +322,4 @@ impl BuildLog {
             Mode::Output => self.quick.learn(line, found, lane.showing()),
         }
     }
-}
-
-/// Reads `{"log":"text\n","stream":"stderr","time":"…"}`.
-fn json_log(line: &[u8]) -> Option<Vec<u8>> {
-    #[derive(serde::Deserialize)]
-    struct Entry {
-        log: String,
-        #[serde(default)]
-        time: String,
-    }
-    let entry: Entry = serde_json::from_slice(line).ok()?;
-    let mut out = Vec::with_capacity(entry.log.len() + 40);
-    for part in entry.log.split('\n').filter(|part| !part.is_empty()) {
-        if !entry.time.is_empty() {
-            out.extend_from_slice(entry.time.as_bytes());
-            out.push(b' ');
-        }
-        out.extend_from_slice(part.as_bytes());
-        out.push(b'\n');
-    }
-    Some(out)
 }

@@ -27,7 +27,7 @@ pub(super) fn refused(line: &[u8], screen_lines: &mut u8) -> Option<Refused> {
             *screen_lines = screen_lines.saturating_add(1);
             (*screen_lines == 3).then_some(Refused::Tty)
         }
-        b'I' => is_kaniko(line).then_some(Refused::Kaniko),
+        b'I' | b't' | b'l' => is_kaniko(line).then_some(Refused::Kaniko),
         _ => None,
     }
 }
@@ -97,13 +97,16 @@ fn is_kaniko(line: &[u8]) -> bool {
         b"No cached layer found for cmd",
         b"Checking for cached layer",
     ];
-    let Some(rest) = line.strip_prefix(b"INFO[") else {
+    let text = match line.strip_prefix(b"INFO[") {
+        Some(rest) => memchr::memchr(b']', &rest[..rest.len().min(12)])
+            .map(|end| rest[end + 1..].trim_ascii_start()),
+        // `time="…" level=info msg="Taking snapshot …"`.
+        None => memchr::memmem::find(&line[..line.len().min(80)], b"level=info msg=\"")
+            .map(|at| &line[at + 16..]),
+    };
+    let Some(text) = text else {
         return false;
     };
-    let Some(end) = memchr::memchr(b']', &rest[..rest.len().min(12)]) else {
-        return false;
-    };
-    let text = rest[end + 1..].trim_ascii_start();
     WORDS.iter().any(|words| text.starts_with(words))
 }
 

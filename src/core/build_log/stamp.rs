@@ -49,6 +49,10 @@ impl Stamp {
             let mut next = || parts.next()?.replace(',', ".").parse::<f64>().ok();
             return Some(Moment::OfDay(next()? * 3600.0 + next()? * 60.0 + next()?));
         }
+        if epoch_len(bytes) == Some(bytes.len()) {
+            let seconds = jiff::SignedDuration::try_from_secs_f64(text.parse().ok()?).ok()?;
+            return Some(Moment::Absolute(Timestamp::from_duration(seconds).ok()?));
+        }
         let mut canonical = text.replace(',', ".");
         if canonical.as_bytes().get(10) == Some(&b' ') {
             canonical.replace_range(10..11, "T");
@@ -107,6 +111,13 @@ pub(super) fn date_len(text: &[u8]) -> Option<usize> {
         _ => {}
     }
     (len <= LIMIT).then_some(len)
+}
+
+/// Returns the length of a time in seconds since 1970 and their fraction at the beginning of a text.
+pub(super) fn epoch_len(text: &[u8]) -> Option<usize> {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let fraction = text.get(11..).map(digits)?;
+    (digits(text) == 10 && text[10] == b'.' && (1..=9).contains(&fraction)).then_some(11 + fraction)
 }
 
 /// Returns the length of a time of day at the beginning of a text.

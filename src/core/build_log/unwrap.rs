@@ -4,7 +4,7 @@
 
 use super::decode::without_mark;
 use super::prefix::match_shape;
-use super::stamp::{clock_len, date_len};
+use super::stamp::{clock_len, date_len, epoch_len};
 
 /// How many wrappers may be nested.
 const DEPTH: usize = 6;
@@ -76,7 +76,7 @@ fn peel<'a>(whole: usize, found: &mut Unwrapped<'a>, shapes: &'a [Box<[u8]>]) ->
         b' ' | b'\t' | b'>' => indented(found),
         _ => powershell(found),
     };
-    peeled || learned(found, shapes)
+    peeled || learned(whole, found, shapes)
 }
 
 /// The columns of `gh run view --log`: job, step, time and text.
@@ -273,11 +273,16 @@ fn powershell(found: &mut Unwrapped<'_>) -> bool {
     true
 }
 
-fn learned<'a>(found: &mut Unwrapped<'a>, shapes: &'a [Box<[u8]>]) -> bool {
+fn learned<'a>(whole: usize, found: &mut Unwrapped<'a>, shapes: &'a [Box<[u8]>]) -> bool {
     for shape in shapes {
         if let Some(len) = match_shape(shape, found.text) {
             let speaker = speaker(&found.text[..len]).unwrap_or(shape);
             add_lane(found, speaker);
+            if found.time.is_none() {
+                let at = whole - found.text.len();
+                found.time =
+                    time_within(&found.text[..len]).map(|(inside, time)| (at + inside, time));
+            }
             found.text = &found.text[len..];
             found.simple = false;
             return true;
@@ -323,6 +328,18 @@ fn speaker(prefix: &[u8]) -> Option<&[u8]> {
         }
     }
     (!best.is_empty()).then_some(best)
+}
+
+/// Finds the time in a prefix of an unknown form: a date, else a time of day, else seconds since 1970.
+fn time_within(prefix: &[u8]) -> Option<(usize, &[u8])> {
+    let begins = |at: usize| at == 0 || matches!(prefix[at - 1], b' ' | b'\t' | b'[' | b'|');
+    let find = |length: fn(&[u8]) -> Option<usize>| {
+        let mut places = (0..prefix.len()).filter(|at| begins(*at));
+        places.find_map(|at| Some((at, &prefix[at..at + length(&prefix[at..])?])))
+    };
+    find(date_len)
+        .or_else(|| find(clock_len))
+        .or_else(|| find(epoch_len))
 }
 
 fn add_lane<'a>(found: &mut Unwrapped<'a>, name: &'a [u8]) {
@@ -466,7 +483,7 @@ mod tests {
             (
                 "Mar 14 09:26:50 nas docker[12]: #1 [api internal] load build definition",
                 "nas docker[12]: +",
-                "",
+                "09:26:50",
                 "#1 [api internal] load build definition",
             ),
             (
