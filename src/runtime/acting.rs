@@ -410,16 +410,17 @@ impl Actor {
 /// Returns the reference that a service follows: what its files ask for, unless a pin of ours stands there.
 fn follows(running: &str, service: &ServiceName, dossier: &Dossier) -> String {
     let texts = [&dossier.folder.own_override, &dossier.folder.own_pin_file];
-    let written = texts
+    let own = texts
         .into_iter()
         .flatten()
         .flat_map(|text| pin::entries(text))
-        .filter(|entry| entry.service == service.as_str())
-        .find_map(|entry| entry.note.map(|note| note.follows));
+        .find(|entry| entry.service == service.as_str());
+    // A file of ours that holds other services alone says nothing of this one.
+    let pinned = own.is_some();
+    let written = own.and_then(|entry| entry.note).map(|note| note.follows);
     if let Some(follows) = written.filter(|follows| follows.parse::<ImageRef>().is_ok()) {
         return follows;
     }
-    let pinned = dossier.folder.own_override.is_some() || dossier.folder.own_pin_file.is_some();
     let asked = dossier
         .rendered
         .as_ref()

@@ -57,6 +57,11 @@ pub fn rendered(config: &Value, service: &str) -> Option<Rendered> {
                 .insert(mount_words(&source, &target, read_only));
         }
     }
+    for (kind, folder) in [("secrets", "/run/secrets/"), ("configs", "/")] {
+        for entry in list(own.get(kind)) {
+            shape.mounts.extend(file_mount(config, kind, folder, entry));
+        }
+    }
     if text(own, "network_mode").is_none() {
         let names: Vec<String> = match own.get("networks") {
             Some(Value::Object(map)) => map.keys().cloned().collect(),
@@ -85,6 +90,21 @@ pub fn rendered(config: &Value, service: &str) -> Option<Rendered> {
         variables: Vec::new(),
         shape,
     })
+}
+
+/// Says how a secret or a config that is a file is mounted; others are copied into the container, where no mount shows.
+fn file_mount(config: &Value, kind: &str, folder: &str, entry: &Value) -> Option<String> {
+    let name = entry
+        .as_str()
+        .map(str::to_owned)
+        .or_else(|| text(entry, "source"))?;
+    let file = text(config.get(kind)?.get(&name)?, "file")?;
+    let target = text(entry, "target").unwrap_or_else(|| name.clone());
+    let target = match target.starts_with('/') {
+        true => target,
+        false => format!("{folder}{target}"),
+    };
+    Some(mount_words(&file, &target, true))
 }
 
 /// Returns the services whose network is the service's.

@@ -280,6 +280,8 @@ fn of_held(reference: String, image: &ImageFacts, known: &Known<'_>) -> ImageSta
 fn premise(dossier: &Dossier) -> Premise {
     Premise {
         recreated_before: false,
+        after: Vec::new(),
+        followed: false,
         containers: dossier
             .containers
             .iter()

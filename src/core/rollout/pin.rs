@@ -97,6 +97,16 @@ pub struct PinPlan {
     pub changes: Vec<FileChange>,
 }
 
+impl PinPlan {
+    /// Returns the file of ours with the text that it is left with.
+    fn left(&self) -> Option<(&str, Option<&str>)> {
+        self.changes.iter().find_map(|change| match change {
+            FileChange::Own { name, after, .. } => Some((name.as_str(), after.as_deref())),
+            FileChange::AddBlock(_) | FileChange::RemoveBlock => None,
+        })
+    }
+}
+
 /// One pinned service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entry {
@@ -206,6 +216,48 @@ pub fn lift(folder: &Folder, service: &str) -> Result<Option<PinPlan>, CannotPin
         Some(render(&entries)?)
     };
     write(folder, how, text).map(Some)
+}
+
+/// Plans the same change for where a target before it has written its own into the same project's files.
+pub fn follow(own: &PinPlan, service: &str, earlier: &PinPlan) -> Result<PinPlan, CannotPin> {
+    let (Some((name, text)), Some((_, wanted))) = (earlier.left(), own.left()) else {
+        return Ok(own.clone());
+    };
+    if own.how != earlier.how {
+        return Ok(own.clone());
+    }
+    let wanted = entries(wanted.unwrap_or_default())
+        .into_iter()
+        .find(|entry| entry.service == service);
+    let mut all = entries(text.unwrap_or_default());
+    all.retain(|other| other.service != service);
+    all.extend(wanted);
+    all.sort();
+    let after = match all.as_slice() {
+        [] => None,
+        all => Some(render(all)?),
+    };
+    // The block in `.env` stands for as long as the file that it names.
+    let (stands, needed) = (text.is_some(), after.is_some());
+    let mut changes = vec![FileChange::Own {
+        name: name.to_owned(),
+        before: text.map(str::to_owned),
+        after,
+    }];
+    if own.how == How::Env && stands && !needed {
+        changes.insert(0, FileChange::RemoveBlock);
+    } else if own.how == How::Env && needed && !stands {
+        let mut planned = own.changes.iter();
+        changes.extend(
+            planned
+                .find(|change| matches!(change, FileChange::AddBlock(_)))
+                .cloned(),
+        );
+    }
+    Ok(PinPlan {
+        how: own.how,
+        changes,
+    })
 }
 
 fn own_text(folder: &Folder, how: How) -> Option<&str> {

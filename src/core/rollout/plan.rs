@@ -9,7 +9,7 @@ use crate::core::digest::{ImageId, ManifestDigest, TopDigest};
 use crate::core::names::{ContainerId, ServiceKey};
 
 use super::Action;
-use super::pin::PinPlan;
+use super::pin::{self, PinPlan};
 
 /// How much room a fetch takes: what is fetched, and about twice as much once it is unpacked.
 pub const UNPACKED: u64 = 3;
@@ -41,6 +41,12 @@ pub struct Premise {
     /// Whether a target before it makes its containers anew with the same images, as they hang on its network.
     #[serde(default)]
     pub recreated_before: bool,
+    /// The jobs of targets before it that write pins into the same project: what they left its files as is no surprise.
+    #[serde(default)]
+    pub after: Vec<String>,
+    /// Whether a target after it counts on what it leaves.
+    #[serde(default)]
+    pub followed: bool,
 }
 
 /// How long a job waits before it calls a service well, or gives up.
@@ -257,10 +263,38 @@ pub fn confirmation<'a>(protected: impl Iterator<Item = &'a ServiceKey>) -> Stri
 }
 
 /// Lets the premises allow for what targets do to those after them: whoever hangs on another one's network is
-/// made anew with it.
+/// made anew with it, and pins of one project stand in one file.
 pub fn allow_for_each_other<'a>(plans: impl Iterator<Item = &'a mut TargetPlan>) {
+    let mut plans: Vec<&mut TargetPlan> = plans.collect();
     let mut anew: Vec<ServiceKey> = Vec::new();
-    for plan in plans {
+    for at in 0..plans.len() {
+        let (before, rest) = plans.split_at_mut(at);
+        let Some(plan) = rest.first_mut() else {
+            continue;
+        };
+        let same = |other: &TargetPlan| {
+            other.target.host == plan.target.host
+                && other.target.project == plan.target.project
+                && other.folder == plan.folder
+                && other.blocked.is_none()
+        };
+        let writers = before
+            .iter_mut()
+            .filter(|other| other.pin.is_some() && same(other));
+        let mut last = None;
+        let mut after = Vec::new();
+        for writer in writers {
+            writer.premise.followed = true;
+            after.push(writer.job.clone());
+            last.clone_from(&writer.pin);
+        }
+        plan.premise.after = after;
+        if let (Some(own), Some(last)) = (&plan.pin, &last) {
+            match pin::follow(own, plan.target.service.as_str(), last) {
+                Ok(pin) => plan.pin = Some(pin),
+                Err(error) => plan.blocked = Some(format!("it cannot be pinned: {error}")),
+            }
+        }
         plan.premise.recreated_before = anew.contains(&plan.target);
         if plan.recreates() {
             anew.extend(plan.dependents.iter().map(|service| ServiceKey {
@@ -357,5 +391,67 @@ mod tests {
         assert_eq!(allowed(&mut plans), [false, false], "it comes before");
         vpn.action = Action::Pull;
         assert_eq!(allowed(&mut [vpn, named("torrent")]), [false, false]);
+    }
+
+    #[test]
+    fn pins_of_one_project_are_written_one_after_the_other_into_one_file() {
+        let folder = pin::Folder {
+            config_files: vec!["compose.yaml".to_owned()],
+            ..pin::Folder::default()
+        };
+        let entry = |name: &str| pin::Entry {
+            service: name.to_owned(),
+            image: format!("r.lan/{name}@sha256:{}", "a".repeat(64)),
+            builds: false,
+            note: None,
+        };
+        let rollback = |name: &str| {
+            let mut plan = sample(Action::Rollback);
+            plan.job = format!("job-{name}");
+            plan.target.service = name.into();
+            plan.pin = Some(pin::set(&folder, entry(name)).unwrap());
+            plan
+        };
+        let texts = |plan: &TargetPlan| match &plan.pin.as_ref().unwrap().changes[..] {
+            [pin::FileChange::Own { before, after, .. }] => (before.clone(), after.clone()),
+            other => panic!("{other:?}"),
+        };
+        let mut plans = [rollback("x"), rollback("y"), rollback("z")];
+        allow_for_each_other(plans.iter_mut());
+        let [x, y, z] = plans.each_ref().map(texts);
+        assert_eq!((x.0.as_ref(), &x.1, &y.1), (None, &y.0, &z.0));
+        let pinned = pin::entries(z.1.as_ref().unwrap());
+        let names: Vec<&str> = pinned.iter().map(|entry| entry.service.as_str()).collect();
+        assert_eq!(names, ["x", "y", "z"]);
+        assert_eq!(plans[2].premise.after, ["job-x", "job-y"]);
+        assert_eq!(
+            plans.each_ref().map(|plan| plan.premise.followed),
+            [true, true, false]
+        );
+
+        // And all of them are let go again; the last one takes the file away.
+        let pinned = pin::Folder {
+            own_override: z.1.clone(),
+            ..folder.clone()
+        };
+        let unpin = |name: &str| {
+            let mut plan = sample(Action::Unpin);
+            plan.target.service = name.into();
+            plan.pin = pin::lift(&pinned, name).unwrap();
+            plan
+        };
+        let mut plans = [unpin("z"), unpin("x"), unpin("y")];
+        allow_for_each_other(plans.iter_mut());
+        let [first, second, third] = plans.each_ref().map(texts);
+        assert_eq!((&first.1, &second.1), (&second.0, &third.0));
+        assert_eq!((first.0, third.1), (z.1, None));
+
+        // Another project's files are its own.
+        let mut other = rollback("y");
+        other.target.project = "other".into();
+        let mut plans = [rollback("x"), other];
+        allow_for_each_other(plans.iter_mut());
+        assert_eq!(texts(&plans[1]).0, None);
+        assert!(plans[1].premise.after.is_empty());
     }
 }

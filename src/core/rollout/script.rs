@@ -127,10 +127,21 @@ fn head(plan: &TargetPlan, text: &mut String) {
         text.push_str(&format!("{container} {image}\n"));
     }
     text.push_str("HTUI_END\n}\n");
+    text.push_str(&format!("AFTER={}\n", quote(&plan.premise.after.join(" "))));
+    let followed = plan.premise.followed && plan.pin.is_some();
+    text.push_str(if followed {
+        "FOLLOWED=yes\n"
+    } else {
+        "FOLLOWED=\n"
+    });
     text.push_str("premise_files() { :\n");
     for (path, hash) in &plan.premise.files {
         let hash = hash.as_deref().unwrap_or("absent");
         text.push_str(&format!("same_file {} {}\n", quote(path), quote(hash)));
+    }
+    text.push_str("}\nleft_files() { :\n");
+    for path in plan.premise.files.keys() {
+        text.push_str(&format!("left_file {}\n", quote(path)));
     }
     text.push_str("}\n");
     pin_functions(plan, text);

@@ -160,13 +160,15 @@ after=$(other_services)
 if [ "$before" != "$after" ] || [ -z "$(rendered --hash "$SERVICE" 2>>"$J/err")" ]; then
   pin_undo
   finish halted "with the pin's file the project would render differently beyond $SERVICE; it was taken back and nothing was changed"
-fi"#
+fi
+leave"#
             }
             Self::LiftPin => {
                 r#"[ -n "$PIN" ] || finish unchanged "it is not pinned"
 pin_is_new || finish refused "the files of the pin changed since the plan was made"
 : >"$J/pinning"
-pin_write || { pin_undo; finish halted "the pin could not be taken back; its files are as they were"; }"#
+pin_write || { pin_undo; finish halted "the pin could not be taken back; its files are as they were"; }
+leave"#
             }
             Self::Retag => {
                 r#"docker_ tag "$TO_ID" "$SERVICE_TAG" || finish halted "the image could not be given the tag $SERVICE_TAG: $(last_words)""#

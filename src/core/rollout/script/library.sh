@@ -132,9 +132,20 @@ write_file() {
   fi
 }
 
-same_file() {
+sum_of() {
   if [ -e "$1" ]; then own=$(sha256sum "$1" 2>/dev/null | cut -d' ' -f1); own=${own:-unreadable}; else own=absent; fi
-  [ "$own" = "$2" ] || finish refused "$1 was changed since the plan was made"
+}
+same_file() {
+  sum_of "$1"
+  [ "$own" = "$2" ] || left_so "$own $1" || finish refused "$1 was changed since the plan was made"
+}
+# What a job before this one of the same plan left the project's files as is no surprise; what else changed them is.
+left_so() { for before in $AFTER; do grep -qxF -- "$1" "${J%/*}/$before/left" 2>/dev/null && return 0; done; return 1; }
+left_file() { sum_of "$1"; printf '%s %s\n' "$own" "$1" >>"$J/left"; }
+leave() {
+  [ -n "$FOLLOWED" ] || return 0
+  left_files
+  printf '%s rendering\n' "$(rendering)" >>"$J/left"
 }
 
 # What an interrupted recreation made and never started counts only where nothing else is left.
@@ -158,7 +169,10 @@ begin() {
   if other=$(others_at_work "$PROJECT"); then finish refused "somebody else is at work on this project: $other"; fi
   engine_is_there || finish refused "the engine does not answer: $(last_words)"
   premise_files
-  [ -z "$RENDERING" ] || [ "$(rendering)" = "$RENDERING" ] || finish refused "$OTHER_RENDERING"
+  if [ -n "$RENDERING" ]; then
+    own=$(rendering)
+    [ "$own" = "$RENDERING" ] || left_so "$own rendering" || finish refused "$OTHER_RENDERING"
+  fi
   expected=$(premise_containers | sort)
   found=$(for id in $(members "$SERVICE"); do printf '%s %s\n' "$id" "$(docker_ inspect -f '{{.Image}}' "$id")"; done | sort)
   if [ -n "$RECREATED_BEFORE" ]; then expected=$(printf '%s\n' "$expected" | sed 's/.* //' | sort); found=$(printf '%s\n' "$found" | sed 's/.* //' | sort); fi
