@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::acting::{Console, push, running};
+use super::acting::{Console, files, push, running};
 use super::at_the_screen::Terminal;
 use crate::support::{Lab, unique};
 
@@ -139,4 +139,62 @@ fn two_marked_services_are_updated_from_one_dialog_one_after_the_other() {
     ended.sort_unstable();
     let wanted = ["api", "web"].map(|name| format!("new/{}/{name}", project.name));
     assert_eq!(ended, wanted, "{}", history.text);
+}
+
+#[test]
+fn all_services_of_a_project_go_back_and_forth_and_their_files_stay_as_they_were() {
+    let Some(lab) = Lab::here() else { return };
+    let console = Console::new(&lab);
+    let registry = lab.registry("plain");
+    for (host, own_override) in [("old", false), ("ctd28", true)] {
+        let repo = unique("bulk");
+        push(&lab, &registry, &repo, "latest", "2026-01-01T00:00:00Z");
+        let reference = registry.reference(&repo, "${TAG}");
+        let services: String = ["x", "y", "z"]
+            .map(|name| format!("  {name}: {{image: \"{reference}\", secrets: [key]}}\n"))
+            .concat();
+        let project = lab.host(host).project(
+            &unique("bulk"),
+            &format!("services:\n{services}secrets: {{key: {{file: ./key.txt}}}}\n"),
+        );
+        project.file("key.txt", "open\n");
+        // Some editors begin files with a mark, and this one has no end of line either.
+        project.file(".env", "\u{feff}TAG=latest");
+        if own_override {
+            let labels = ["x", "y"].map(|name| format!("  {name}: {{labels: {{own: \"1\"}}}}\n"));
+            project.file(
+                "compose.override.yaml",
+                &format!("services:\n{}", labels.concat()),
+            );
+        }
+        let before = files(&project);
+        project.compose(&["up", "-d"]);
+        let first = running(&project, "x");
+        push(&lab, &registry, &repo, "latest", "2026-02-01T00:00:00Z");
+
+        let target = format!("{host}/{}", project.name);
+        let act = |action: &str| {
+            let ran = console.run(&[action, &target, "--yes", "--json"]);
+            assert_eq!(ran.code, 0, "{host} {action}: {}", ran.text);
+        };
+        let run = |image: &str| {
+            for service in ["x", "y", "z"] {
+                assert_eq!(running(&project, service), image, "{host} {service}");
+            }
+        };
+        act("update");
+        let second = running(&project, "x");
+        assert_ne!(second, first);
+        run(&second);
+        act("rollback");
+        run(&first);
+        // The project's own way keeps what is pinned.
+        project.compose(&["up", "-d"]);
+        run(&first);
+        act("unpin");
+        assert_eq!(files(&project), before, "{host}");
+        act("update");
+        run(&second);
+        assert_eq!(files(&project), before, "{host}");
+    }
 }

@@ -323,8 +323,12 @@ mod tests {
                     {"type": "volume", "source": "data", "target": "/data"},
                     {"type": "bind", "source": "/srv/x", "target": "/x/", "read_only": true}
                 ],
+                "secrets": [{"source": "key"}, {"source": "told", "target": "/run/secrets/told"}],
+                "configs": [{"source": "main", "target": "/etc/main.conf"}, {"source": "short"}],
                 "networks": {"default": null}
             }, "side": {"network_mode": "service:web"}},
+            "secrets": {"key": {"file": "/srv/key.txt"}, "told": {"environment": "TOLD"}},
+            "configs": {"main": {"file": "/srv/main"}, "short": {"file": "/srv/short"}},
             "networks": {"default": {"name": "p_default"}},
             "volumes": {"data": {"name": "p_data"}}
         });
@@ -342,7 +346,10 @@ mod tests {
             "Mounts": [
                 {"Type": "volume", "Name": "p_data", "Destination": "/data", "RW": true},
                 {"Type": "volume", "Name": "b".repeat(64), "Destination": "/cache", "RW": true},
-                {"Type": "bind", "Source": "/srv/x", "Destination": "/x", "RW": false}
+                {"Type": "bind", "Source": "/srv/x", "Destination": "/x", "RW": false},
+                {"Type": "bind", "Source": "/srv/key.txt", "Destination": "/run/secrets/key", "RW": false},
+                {"Type": "bind", "Source": "/srv/main", "Destination": "/etc/main.conf", "RW": false},
+                {"Type": "bind", "Source": "/srv/short", "Destination": "/short", "RW": false}
             ],
             "NetworkSettings": {"Networks": {"p_default": {}}}
         });
