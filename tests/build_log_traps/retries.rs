@@ -251,3 +251,22 @@ fn a_remote_context_that_is_loaded_again_begins_another_build() {
         assert!((build.seconds.unwrap() - 2.2).abs() < 1e-6, "{build:?}");
     }
 }
+
+#[test]
+fn counts_and_times_in_a_prefix_name_nobody() {
+    for form in [
+        "T+{}.1s app-1 | ",
+        "[n={}] app-1 | ",
+        "elapsed:{} app-1 | ",
+        "{} app-1 | ",
+    ] {
+        let text: String = small()
+            .lines()
+            .enumerate()
+            .map(|(at, line)| form.replace("{}", &at.to_string()) + line + "\n")
+            .collect();
+        let build = one(&text);
+        assert_eq!((build.status, counts(&build)), (Status::Succeeded, SMALL));
+        assert_eq!(build.job.as_deref(), Some("app-1"), "{form}");
+    }
+}

@@ -293,7 +293,8 @@ fn learned<'a>(whole: usize, found: &mut Unwrapped<'a>, shapes: &'a [Box<[u8]>])
 
 /// Finds who speaks in a prefix: the longest part of it whose words begin with letters, as times and counts do not.
 ///
-/// The digits in it tell `web-1` from `web-2`; a word with `=` may hold a count.
+/// The digits in it tell `web-1` from `web-2`; a word with `=`, `+` or a colon before a digit
+/// may hold a count or a time.
 fn speaker(prefix: &[u8]) -> Option<&[u8]> {
     const DATES: [&[u8]; 19] = [
         b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
@@ -315,7 +316,10 @@ fn speaker(prefix: &[u8]) -> Option<&[u8]> {
         let text = &prefix[at..at + word];
         let first = text.iter().find(|byte| byte.is_ascii_alphanumeric());
         let other = first.is_some_and(u8::is_ascii_digit)
-            || text.contains(&b'=')
+            || text.iter().any(|byte| matches!(byte, b'=' | b'+'))
+            || text
+                .windows(2)
+                .any(|pair| pair[0] == b':' && pair[1].is_ascii_digit())
             || DATES.contains(&text.trim_ascii_end());
         at += word + blanks;
         if other {
