@@ -113,7 +113,7 @@ N images; [ -z "$ids" ] || {docker} image inspect $({docker} inspect -f '{{{{.Im
 N present; {docker} ps -a --filter label=com.docker.compose.project={project} --format '{{{{.Label "com.docker.compose.service"}}}}' 2>/dev/null
 N networks; {docker} network ls --filter label=com.docker.compose.project={project} --format '{{{{.Name}}}}' 2>/dev/null
 bom=$(printf '\357\273\277')
-N names; sed "1s/^$bom//" {given} 2>/dev/null | sed -n 's/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{{0,1\}}\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*=.*/\2/p'; env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'
+N names; sed "1s/^$bom//" {given} 2>/dev/null | sed -n 's/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{{0,1\}}\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*=.*/\2/p'; echo; env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'
 N files; for f in {files}; do if [ -e "$f" ]; then own=$(sha256sum "$f" 2>/dev/null | cut -d' ' -f1); printf '%s %s\n' "${{own:-unreadable}}" "$f"; else printf 'absent %s\n' "$f"; fi; done
 N overrides; for f in {overrides}; do [ ! -e "$f" ] || {{ if [ "$(head -n 1 "$f")" = {marker} ]; then echo "own $f"; else echo "user $f"; fi; }}; done
 N ownoverride; [ ! -e {OVERRIDE_FILE} ] || [ "$(head -n 1 {OVERRIDE_FILE})" != {marker} ] || cat {OVERRIDE_FILE}
