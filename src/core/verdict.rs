@@ -311,7 +311,7 @@ fn held_but_not_run(
     );
     Some(match direction {
         Direction::Older => assessment.noted("the held image was built before the running one"),
-        Direction::NotOlder | Direction::Unproven => assessment,
+        Direction::Later | Direction::Same | Direction::Unproven => assessment,
     })
 }
 
@@ -383,9 +383,13 @@ fn another_image(
             Verdict::Moved,
             format!("{names}, built before the running image"),
         ),
-        Direction::NotOlder => Assessment::new(
+        Direction::Later => Assessment::new(
             Verdict::Behind,
             format!("{names}, built later than the running image"),
+        ),
+        Direction::Same => Assessment::new(
+            Verdict::Behind,
+            format!("{names}, another manifest of an image that was built at the same moment"),
         ),
         Direction::Unproven => Assessment::new(Verdict::Behind, format!("{names}, another image"))
             .noted("a build time is missing or before 1990, so which is newer is not proven"),
@@ -425,7 +429,8 @@ fn running_created(facts: &Facts<'_>, reference: &ImageRef, answer: &Answer) -> 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Older,
-    NotOlder,
+    Same,
+    Later,
     Unproven,
 }
 
@@ -433,7 +438,8 @@ fn direction(running: Option<Timestamp>, remote: Option<Timestamp>) -> Direction
     let telling = |time: Option<Timestamp>| time.filter(|time| age::tells(*time));
     match (telling(running), telling(remote)) {
         (Some(running), Some(remote)) if remote < running => Direction::Older,
-        (Some(_), Some(_)) => Direction::NotOlder,
+        (Some(running), Some(remote)) if remote == running => Direction::Same,
+        (Some(_), Some(_)) => Direction::Later,
         _ => Direction::Unproven,
     }
 }

@@ -558,3 +558,14 @@ fn current_is_never_a_guess() {
         }
     }
 }
+
+#[test]
+fn an_image_of_the_same_moment_is_not_called_later() {
+    let running = Case::graph().image.and_then(|image| image.created);
+    let days = running.map(|at| (at.as_second() - day(0).as_second()) / 86_400);
+    let same = Case::graph().answered(names(20, 21, 99, days));
+    let told = same.is(Verdict::Behind);
+    assert!(told.why.contains("the same moment"), "{}", told.why);
+    let later = Case::graph().answered(names(20, 21, 99, days.map(|day| day + 1)));
+    assert!(later.is(Verdict::Behind).why.contains("built later"));
+}
