@@ -219,6 +219,7 @@ fn fill(
         let is_present = |name: &String| present.contains(&name.as_str());
         dossier.dependents.retain(is_present);
     }
+    dossier.dependent_images = images_of(&config, &dossier.dependents);
     if let (Some(rendered), Some(running)) =
         (&mut dossier.rendered, dossier.containers.values().next())
     {
@@ -250,6 +251,15 @@ fn fill(
         .iter()
         .filter_map(|found| undo::acts_on(found, &recipe.working_dir, &recipe.config_files))
         .collect();
+}
+
+/// Returns the references that the files name for services.
+fn images_of(config: &Value, services: &[String]) -> BTreeMap<String, String> {
+    let image = |name: &String| {
+        let own = config.get("services")?.get(name)?.get("image")?.as_str()?;
+        Some((name.clone(), clean_within(own, 512)))
+    };
+    services.iter().filter_map(image).collect()
 }
 
 /// Takes over what of the host matters to any job.

@@ -118,7 +118,8 @@ impl Journey {
             let why = refusal.unwrap_or_else(|| {
                 let stopped = prepared.iter().filter(|one| one.plan.blocked.is_some());
                 let names: Vec<String> = stopped.map(|one| one.plan.target.to_string()).collect();
-                format!("nothing was touched, as {} is blocked", names.join(", "))
+                let are = if names.len() == 1 { "is" } else { "are" };
+                format!("nothing was touched, as {} {are} blocked", names.join(", "))
             });
             return self.refused(&id, &prepared, &why, output);
         };

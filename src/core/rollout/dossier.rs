@@ -32,6 +32,8 @@ pub struct Dossier {
     pub makes_networks: BTreeSet<String>,
     /// Other services whose network is the service's.
     pub dependents: Vec<String>,
+    /// The references that the files name for those, where they name one.
+    pub dependent_images: BTreeMap<String, String>,
     pub folder: Folder,
     /// SHA-256 of the files that the rendering reads, by absolute path.
     pub files: BTreeMap<String, Option<String>>,

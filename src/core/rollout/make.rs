@@ -4,15 +4,16 @@ use jiff::Timestamp;
 
 use crate::core::digest::ImageId;
 use crate::core::engine::{ContainerState, ImageFacts, ImageStore, Observation};
-use crate::core::files::same_release;
 use crate::core::image::ImageRef;
 use crate::core::names::ServiceKey;
 use crate::core::remote::RemoteImage;
 use crate::core::settings::RollbackSettings;
 
+mod beside;
 mod blocked;
 mod held;
 mod plain;
+mod warn;
 
 pub use held::{held, of_repository};
 
@@ -143,7 +144,7 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
     plan_pin(wish, known, reference.as_ref(), &mut plan);
     plan.argv = steps::argv(&plan, &[]);
     plan.undo = undo(&plan);
-    warn(wish, known, &mut plan);
+    warn::warn(wish, known, &mut plan);
     let differences = blocked::differences(known, &plan);
     plan.differences = differences.iter().map(Difference::words).collect();
     plan.blocked = blocked::blocked(wish, known, &mut plan);
@@ -417,45 +418,5 @@ fn undo(plan: &TargetPlan) -> String {
     }
 }
 
-fn warn(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) {
-    let dossier = known.dossier;
-    if let (Some(label), Some(own)) = (known.compose_label, &dossier.compose_version)
-        && !same_release(label, own)
-    {
-        plan.warnings
-            .push(format!("started by compose {label}, the host has {own}"));
-    }
-    if !dossier.lock_is_shared {
-        plan.warnings.push(
-            "/run/lock is not writable: other logins of this host are not kept out".to_owned(),
-        );
-    }
-    if plan.recreates() {
-        let data: Vec<&str> = dossier
-            .containers
-            .values()
-            .flat_map(|container| container.data.iter().map(String::as_str))
-            .collect();
-        if wish.action == Action::Rollback && !data.is_empty() {
-            plan.warnings.push(format!(
-                "data stays as the newer image left it: {}",
-                data.join(", ")
-            ));
-        }
-    }
-    let policy = dossier
-        .rendered
-        .as_ref()
-        .and_then(|rendered| rendered.pull_policy.as_deref());
-    if policy == Some("always") && wish.action != Action::Unpin {
-        plan.warnings.push(
-            "pull_policy: always: without the registry the host's own `up` cannot start it"
-                .to_owned(),
-        );
-    }
-    let held = matches!(wish.goal, Goal::Held(_)) && wish.action == Action::Rollback;
-    if held || (matches!(wish.goal, Goal::Tag(None)) && wish.action == Action::Recreate) {
-        plan.warnings
-            .push("with what the host holds; the registry is not needed".to_owned());
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -84,7 +84,8 @@ fn head(plan: &TargetPlan, text: &mut String) {
     set("KEEP_TAG", plan.keep_tag.as_deref().unwrap_or_default());
     set("HOLD_TAG", plan.hold_tag.as_deref().unwrap_or_default());
     set("SERVICE_TAG", &plan.service_tag);
-    set("DEPENDENTS", &plan.dependents.join(" "));
+    let cut_off = plan.recreates().then(|| plan.dependents.join(" "));
+    set("DEPENDENTS", &cut_off.unwrap_or_default());
     set("SCALE", &plan.scale.to_string());
     set("SETTLE", &plan.patience.settle_seconds.to_string());
     set("TIMEOUT", &plan.patience.timeout_seconds.to_string());

@@ -7,6 +7,8 @@
 
 use serde::Serialize;
 
+use crate::core::age;
+
 use super::Action;
 use super::plan::TargetPlan;
 
@@ -113,6 +115,10 @@ fn rollback(plan: &TargetPlan) -> Vec<Part> {
             has_tag(plan).then_some(P::Retag),
             "rolled back, proven by digest and health; not pinned: the next pull and recreation undo it",
         ),
+        (None, Some(_)) if plan.action == Action::Pin && !leads_back(plan) => (
+            Some(P::WritePin),
+            "recreated and pinned, proven by digest and health",
+        ),
         (None, Some(_)) => (
             Some(P::WritePin),
             "rolled back and pinned, proven by digest and health",
@@ -200,7 +206,9 @@ leave"#
             Self::Fetch => vec![fetch(plan)],
             Self::FetchMissing => one(plan.fetch_reference.as_ref().map(|_| fetch(plan))),
             Self::Hold | Self::HoldAlone => {
-                let pair = to.zip(plan.hold_tag.as_deref());
+                // What runs has that very tag already.
+                let tag = plan.hold_tag.as_deref();
+                let pair = to.zip(tag.filter(|tag| Some(*tag) != plan.keep_tag.as_deref()));
                 one(pair.map(|(to, hold)| docker(&["tag", to, hold])))
             }
             Self::Retag => one(to.map(|to| docker(&["tag", to, &plan.service_tag]))),
@@ -237,10 +245,25 @@ leave"#
                 .map(|keep| docker("nothing new came", &["rmi", keep]))
                 .into_iter()
                 .collect(),
-            Self::Recreate | Self::RecreateAnyway if plan.plain.is_none() => vec![docker(
-                "an interrupted recreation left a container",
-                &["rm", "CONTAINER"],
-            )],
+            Self::Recreate | Self::RecreateAnyway if plan.plain.is_none() => {
+                let mut list = vec![docker(
+                    "an interrupted recreation left a container",
+                    &["rm", "CONTAINER"],
+                )];
+                if !plan.dependents.is_empty() {
+                    let lent = "the tag of what restarts with it names another image than it runs: it is lent meanwhile";
+                    for rest in [
+                        ["tag", "RUNNING", "KEEP"].as_slice(),
+                        &["tag", "NAMED", "ASIDE"],
+                        &["tag", "RUNNING", "TAG"],
+                        &["tag", "ASIDE", "TAG"],
+                        &["rmi", "ASIDE"],
+                    ] {
+                        list.push(docker(lent, rest));
+                    }
+                }
+                list
+            }
             Self::Prove | Self::ProveFetched => put_back(plan),
             Self::Tidy => keep
                 .map(|_| docker("there are more ways back than are kept", &["rmi", "OLDEST"]))
@@ -268,6 +291,13 @@ pub fn at_need(plan: &TargetPlan) -> Vec<AtNeed> {
 fn words(base: &[String], rest: &[&str]) -> Vec<String> {
     let rest = rest.iter().map(|word| (*word).to_owned());
     base.iter().cloned().chain(rest).collect()
+}
+
+/// Tells whether the image gone to is known to be the older one.
+fn leads_back(plan: &TargetPlan) -> bool {
+    let telling = |time: Option<jiff::Timestamp>| time.filter(|time| age::tells(*time));
+    let times = telling(plan.to.created).zip(telling(plan.from.created));
+    times.is_some_and(|(to, from)| to < from)
 }
 
 /// Tells whether the service runs by a tag that can be given to an image.

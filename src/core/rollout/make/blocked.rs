@@ -8,7 +8,7 @@ use crate::core::rollout::guard::{self, Difference};
 use crate::core::rollout::pin;
 use crate::core::rollout::plan::{TargetPlan, UNPACKED};
 
-use super::{Goal, Known, Wish};
+use super::{Goal, Known, Wish, beside};
 
 /// Says why the plan may not run, if it may not.
 pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
@@ -73,6 +73,9 @@ pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan)
         return Some(why);
     }
     if plan.recreates() {
+        if let Some(why) = beside::blocked(known, plan) {
+            return Some(why);
+        }
         return guarded(wish, known, plan);
     }
     None
@@ -211,13 +214,14 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
             return None;
         }
         return Some(format!(
-            "{}; the running container does not show clearly what {} was",
+            "{}; the running container does not show clearly what {} {}",
             words.join(", "),
             if unsolved.is_empty() {
                 "given".to_owned()
             } else {
                 unsolved.join(", ")
-            }
+            },
+            if unsolved.len() > 1 { "were" } else { "was" }
         ));
     }
     let names: Vec<&str> = rendered
@@ -233,8 +237,10 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
         )
     } else {
         format!(
-            "{} were given by whoever deployed and are not on this host: {}",
+            "{} {} given by whoever deployed and {} not on this host: {}",
             names.join(", "),
+            if names.len() == 1 { "was" } else { "were" },
+            if names.len() == 1 { "is" } else { "are" },
             words.join(", ")
         )
     })

@@ -24,6 +24,7 @@ journal() {
 finish() {
   trap - EXIT HUP
   trap '' TERM INT
+  take_back || mark note "a tag that was lent could not be given back: $(cat "$J/lent")"
   # On a disk that is full by now this is the room for the job's last words.
   rm -f "$J/reserve"
   journal "\"$1\"" "$2"
@@ -82,6 +83,7 @@ bury() {
   case $1 in ''|*/*|.*) return ;; esac
   dead=$STATE/jobs/$1
   [ -d "$dead" ] && [ ! -e "$dead/rc" ] || return
+  take_back "$dead"
   # One that held a container back is brought to its end by the next that works on it.
   if grep -q '^CONTAINER=' "$dead/run" && grep -q '^@step recreate ' "$dead/out"; then DEAD=$1; return; fi
   begun=$(grep -F "\"job\":\"$1\"" "$STATE/journal.jsonl" 2>/dev/null | grep -F '"outcome":null' | tail -n 1)
@@ -177,6 +179,7 @@ begin() {
   found=$(for id in $(members "$SERVICE"); do printf '%s %s\n' "$id" "$(docker_ inspect -f '{{.Image}}' "$id")"; done | sort)
   if [ -n "$RECREATED_BEFORE" ]; then expected=$(printf '%s\n' "$expected" | sed 's/.* //' | sort); found=$(printf '%s\n' "$found" | sed 's/.* //' | sort); fi
   [ "$expected" = "$found" ] || finish refused "the containers of $SERVICE changed since the plan was made"
+  note_dependents
   # The way back is on disk before the first change.
   journal null "begun" || finish refused "the journal $STATE/journal.jsonl cannot be written"
 }
@@ -230,7 +233,76 @@ engine_back() {
   return 1
 }
 
+# What shares the service's network is made anew with the image that it runs, whatever its tag names by then.
+# note_dependents: writes down each with its reference, its image and the number of its containers.
+note_dependents() {
+  : >"$J/dependents"
+  for dependent in $DEPENDENTS; do
+    runs=; count=0
+    for id in $(members "$dependent"); do
+      own=$(docker_ inspect -f '{{.Config.Image}} {{.Image}}' "$id")
+      [ -z "$runs" ] || [ "$runs" = "$own" ] || finish refused "the containers of $dependent, which shares the network of $SERVICE, run several images; recreate $dependent by itself first"
+      runs=$own
+      count=$(( count + 1 ))
+    done
+    [ -n "$runs" ] || continue
+    [ -n "$(id_of "${runs##* }")" ] || finish refused "$dependent, which shares the network of $SERVICE, runs ${runs##* }, which the host no longer holds, and would get another image; recreate $dependent by itself first"
+    printf '%s %s %s\n' "$dependent" "$runs" "$count" >>"$J/dependents"
+  done
+}
+# The tag of a reference in the same repository.
+beside() { case ${1##*/} in *:*) printf %s "${1%:*}:$2" ;; *) printf %s "$1:$2" ;; esac; }
+# The image of one whose tag names another one, or will, must stay, whatever its tags do.
+keep_dependents() {
+  [ -s "$J/dependents" ] || return 0
+  while read -r dependent reference image count; do
+    case $reference in *@*) continue ;; esac
+    if [ "$(id_of "$reference")" = "$image" ] && [ "${reference%:latest}" != "${SERVICE_TAG%:latest}" ]; then continue; fi
+    tag=$(beside "$reference" "htui-keep-$(printf %s "${image#sha256:}" | cut -c1-12)")
+    [ "$tag" != "$KEEP_TAG" ] || continue
+    docker_ tag "$image" "$tag" || finish refused "the image of $dependent, which shares the network of $SERVICE, could not be kept: $(last_words)"
+    printf '%s %s %s\n' "$(now)" "$tag" "$PROJECT/$dependent" >>"$STATE/keeps"
+  done <"$J/dependents"
+}
+# lend DEPENDENT: its reference names the image that it runs until `take_back`; what it named stays named meanwhile.
+lend() {
+  set -- $(OWN=$1 awk '$1 == ENVIRON["OWN"]' "$J/dependents" 2>/dev/null)
+  [ $# = 4 ] || return 0
+  case $2 in *@*) return 0 ;; esac
+  named=$(id_of "$2")
+  [ "$named" != "$3" ] || return 0
+  aside=
+  if [ -n "$named" ]; then
+    aside=$(beside "$2" "htui-aside-$(printf %s "${named#sha256:}" | cut -c1-12)")
+    docker_ tag "$named" "$aside" || return 1
+  fi
+  printf '%s %s\n' "$2" "$aside" >"$J/lent"
+  docker_ tag "$3" "$2"
+}
+# take_back [JOB'S FOLDER]: the reference that was lent names again what it named before.
+take_back() {
+  lent=${1:-$J}/lent
+  [ -s "$lent" ] || return 0
+  read -r reference aside <"$lent"
+  if [ -n "$aside" ]; then
+    docker_ tag "$aside" "$reference" || return 1
+    docker_ rmi "$aside" >>"$J/err" 2>&1
+  fi
+  rm -f "$lent"
+}
+count_of() { OWN=$1 awk '$1 == ENVIRON["OWN"] { print $4 }' "$J/dependents" 2>/dev/null; }
+same_dependents() {
+  [ -s "$J/dependents" ] || return 0
+  while read -r dependent reference image count; do
+    for id in $(members "$dependent"); do
+      own=$(docker_ inspect -f '{{.Image}}' "$id")
+      if [ "$own" != "$image" ]; then WHY="$dependent, which shares its network, runs $own, not $image as before"; return 1; fi
+    done
+  done <"$J/dependents"
+}
+
 keep() {
+  keep_dependents
   [ -n "$KEEP_TAG" ] || return 0
   step keep started
   if ! docker_ tag "$FROM_ID" "$KEEP_TAG"; then
@@ -244,7 +316,7 @@ keep() {
 # The image gone to must stay, whatever its tags do.
 hold() {
   [ -n "$(id_of "$TO_ID")" ] || finish halted "the image $TO_ID is not on the host; nothing was changed"
-  [ -z "$HOLD_TAG" ] || docker_ tag "$TO_ID" "$HOLD_TAG" || finish halted "the image could not be held: $(last_words)"
+  [ -z "$HOLD_TAG" ] || [ "$HOLD_TAG" = "$KEEP_TAG" ] || docker_ tag "$TO_ID" "$HOLD_TAG" || finish halted "the image could not be held: $(last_words)"
 }
 
 last_words() { tail -c 2000 "$J/err" | tr -d '\000-\010\013-\037\177' | grep -v '^ *$' | tail -n 1 | cut -c1-300; }
@@ -291,11 +363,18 @@ up() {
   done
 }
 up_once() {
+  take_back || return 1
   clear_left_overs "$SERVICE"
   if [ "$SCALE" -gt 1 ]; then set -- "$@" --scale "$SERVICE=$SCALE"; fi
   compose up -d --no-deps --pull never "$@" "$SERVICE" >>"$J/err" 2>&1 || return 1
   for dependent in $DEPENDENTS; do
-    compose up -d --no-deps --force-recreate --pull never "$dependent" >>"$J/err" 2>&1 || return 1
+    lend "$dependent" || return 1
+    set --
+    many=$(count_of "$dependent")
+    if [ "${many:-1}" -gt 1 ]; then set -- --scale "$dependent=$many"; fi
+    compose up -d --no-deps --force-recreate --pull never "$@" "$dependent" >>"$J/err" 2>&1
+    done_=$?
+    take_back && [ "$done_" = 0 ] || return 1
   done
 }
 
@@ -376,6 +455,7 @@ prove() {
     if [ "$own" != "$1" ]; then WHY="a container runs $own, not $1"; step prove failed "$WHY"; return 1; fi
     set -- "$1" "$own" "$(docker_ inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id")"
   done
+  same_dependents || { step prove failed "$WHY"; return 1; }
   mark proof "${2:-}" "${3:-}"
   step prove done
 }

@@ -24,6 +24,7 @@ case "$*" in
   rmi\ *) rm "$W/images/$(name "$2")" ;;
   rm\ *) rm -f "$W/left" ;;
   pull\ *|*" pull web") cat "$W/to" >"$W/images/$(name "$(cat "$W/to")")"; cat "$W/to" >"$W/images/$(name "$(cat "$W/tag")")" ;;
+  *" up "*" side") cat "$W/images/$(name "$(cat "$W/tag")")" >"$W/side" ;;
   *" up "*)
     if [ -e "$W/bad" ]; then rm "$W/bad"; echo sha256:other >"$W/runs"
     elif [ -e compose.override.yaml ]; then cat "$W/to" >"$W/runs"
@@ -31,7 +32,10 @@ case "$*" in
   *" config --hash "*) echo "web 11" ;;
   "ps -aq "*) cat "$W/left" ;;
   "ps "*"service=web "*) echo "c1 running " ;;
+  "ps "*"service=side "*) [ ! -e "$W/side" ] || echo "s1 running " ;;
   "ps "*) ;;
+  "inspect -f {{.Config.Image}} {{.Image}} s1") printf '%s %s\n' "$(cat "$W/tag")" "$(cat "$W/side")" ;;
+  "inspect -f {{.Image}} s1") cat "$W/side" ;;
   "inspect -f {{.Image}} "*) cat "$W/runs" ;;
   "inspect -f {{.State.Running}} "*) echo true ;;
   "inspect -f {{.State.Status}} "*) echo "running healthy 0 0 no" ;;
@@ -200,6 +204,73 @@ fn what_a_job_does_at_need_is_in_the_plan_too() {
         ground.plan.service_tag
     );
     assert!(asked.contains(&tag), "{asked:#?}");
+}
+
+#[test]
+fn who_shares_the_network_restarts_with_the_image_that_it_runs() {
+    let ids = [1, 5, 7].map(|byte| ImageId(digest(byte)));
+    for (name, bad, runs, end) in [
+        ("beside", false, &ids[0], "succeeded"),
+        ("beside-bad", true, &ids[0], "put-back"),
+        ("beside-older", false, &ids[2], "succeeded"),
+    ] {
+        let mut ground = Ground::new(name, Action::Update);
+        ground.plan.dependents = vec!["side".to_owned()];
+        ground.write("side", runs.digest().as_str());
+        ground.image(runs.digest().as_str(), runs);
+        if bad {
+            ground.write("bad", "");
+        }
+        let (ended, asked) = ground.run();
+        assert_eq!(ended, end, "{asked:#?}");
+        let read = |file: &str| std::fs::read_to_string(ground.folder.join(file)).unwrap();
+        assert_eq!(read("side").trim(), runs.digest().as_str(), "{asked:#?}");
+        // The tag names what the update or the put-back of the service itself left.
+        let tag = ground.plan.service_tag.replace(['/', ':'], "_");
+        let named = if bad { &ids[0] } else { &ids[1] };
+        assert_eq!(
+            read(&format!("images/{tag}")).trim(),
+            named.digest().as_str()
+        );
+        let left = asked.iter().filter(|one| one.contains("htui-aside-"));
+        assert!(left.count() % 3 == 0, "{asked:#?}");
+        assert!(!ground.folder.join("state/jobs/7c1/lent").exists());
+        for one in &asked {
+            assert!(ground.is_shown(one), "{one}: {asked:#?}");
+        }
+    }
+}
+
+#[test]
+fn who_shares_the_network_and_whose_image_is_gone_stops_the_job_before_it_begins() {
+    let mut ground = Ground::new("beside-gone", Action::Update);
+    ground.plan.dependents = vec!["side".to_owned()];
+    ground.write("side", ImageId(digest(9)).digest().as_str());
+    let (end, asked) = ground.run();
+    assert_eq!(end, "refused");
+    assert_eq!(asked, Vec::<String>::new());
+}
+
+#[test]
+fn a_pin_to_a_newer_image_is_no_rollback_and_what_runs_is_kept_once() {
+    use crate::core::samples::day;
+    let end = |from, to| {
+        let mut plan = sample(Action::Pin);
+        pinned(&mut plan);
+        (plan.from.created, plan.to.created) = (from, to);
+        match parts(&plan).last() {
+            Some(Part::End(words)) => words.split(',').next().unwrap(),
+            _ => "",
+        }
+    };
+    assert_eq!(end(Some(day(1)), Some(day(2))), "recreated and pinned");
+    assert_eq!(end(None, Some(day(2))), "recreated and pinned");
+    assert_eq!(end(Some(day(2)), Some(day(1))), "rolled back and pinned");
+    let mut plan = sample(Action::Pin);
+    plan.to = plan.from.clone();
+    plan.hold_tag.clone_from(&plan.keep_tag);
+    let argv = argv(&plan, &[]);
+    assert_eq!(argv.len(), 1, "{argv:?}");
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! The services that share the network of the one that is planned, and are made anew with it.
+
+use crate::core::digest::ImageId;
+use crate::core::engine::ContainerFacts;
+use crate::core::image::{ImageRef, Pointer};
+use crate::core::rollout::plan::TargetPlan;
+
+use super::Known;
+
+const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+const ONE_OFF: &str = "com.docker.compose.oneoff";
+
+/// Returns the containers of another service of the same project.
+pub(super) fn containers<'a>(
+    known: &Known<'a>,
+    plan: &TargetPlan,
+    service: &str,
+) -> Vec<&'a ContainerFacts> {
+    let label = |one: &ContainerFacts, key: &str, value: &str| {
+        one.labels.get(key).is_some_and(|own| own == value)
+    };
+    let all = known.observation.containers.iter();
+    all.filter(|one| {
+        label(one, PROJECT, plan.target.project.as_str())
+            && label(one, SERVICE, service)
+            && !label(one, ONE_OFF, "True")
+    })
+    .collect()
+}
+
+/// Returns the image that a reference names on the host, if it names one.
+fn named<'a>(known: &Known<'a>, reference: &str) -> Option<&'a ImageId> {
+    let held = |id: &ImageId| known.observation.images.get_key_value(id);
+    if let Ok(id) = reference.parse::<ImageId>() {
+        return held(&id).map(|(id, _)| id);
+    }
+    let reference = reference.parse::<ImageRef>().ok()?;
+    if matches!(reference.pointer, Pointer::Digest { .. }) {
+        let wanted = reference.digest()?;
+        let mut images = known.observation.images.values();
+        return images
+            .find(|image| {
+                image.id.digest() == wanted.digest()
+                    || image
+                        .digests_in(&reference.repository)
+                        .any(|own| own == wanted)
+            })
+            .map(|image| &image.id);
+    }
+    known
+        .observation
+        .image_of_tag(&reference)
+        .map(|image| &image.id)
+}
+
+/// Returns the image that the service's tag names by now, where that is not the one it runs.
+pub(super) fn named_by_its_tag(
+    known: &Known<'_>,
+    plan: &TargetPlan,
+    service: &str,
+) -> Option<String> {
+    let own = containers(known, plan, service);
+    let first = own.first()?;
+    let named = named(known, &first.reference)?;
+    (*named != first.image_id).then(|| named.short().to_owned())
+}
+
+/// Says why one of them could not be made anew with the image that it runs.
+pub(super) fn blocked(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
+    plan.dependents.iter().find_map(|service| {
+        let own = containers(known, plan, service);
+        let first = own.first()?;
+        let way = format!(
+            "{service} shares its network and is made anew with it: recreate {service} by itself first"
+        );
+        if own.iter().any(|one| one.image_id != first.image_id) {
+            return Some(format!("the replicas of {service} run several images; {way}"));
+        }
+        let image = known.observation.images.get(&first.image_id);
+        if image.is_none_or(|image| image.removed) {
+            return Some(format!(
+                "{service} runs {}, which the host no longer holds, and would get another image; {way}",
+                first.image_id.short()
+            ));
+        }
+        let asked = known.dossier.dependent_images.get(service)?;
+        if *asked == first.reference || named(known, asked) == Some(&first.image_id) {
+            return None;
+        }
+        Some(format!(
+            "{service} runs {}, and its files name {asked} by now; {way}",
+            first.reference
+        ))
+    })
+}

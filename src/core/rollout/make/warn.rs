@@ -1,0 +1,167 @@
+//! What a plan says plainly beforehand, though it may run.
+
+use crate::core::age;
+use crate::core::engine::{ContainerFacts, ContainerState, Health};
+use crate::core::files::same_release;
+use crate::core::rollout::Action;
+use crate::core::rollout::plan::TargetPlan;
+
+use super::{Goal, Known, Wish, beside};
+
+/// Exit codes of a container that was told to stop: by SIGINT, SIGKILL and SIGTERM.
+const TOLD_TO_STOP: [i64; 3] = [130, 137, 143];
+
+/// Adds what has to be known before it is agreed to.
+pub(super) fn warn(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) {
+    let dossier = known.dossier;
+    plan.warnings.extend(built_before(plan));
+    if plan.recreates() {
+        plan.warnings.extend(not_running(known, plan));
+        plan.warnings.extend(fails_already(known));
+        plan.warnings.extend(dependents(known, plan));
+    }
+    if let (Some(label), Some(own)) = (known.compose_label, &dossier.compose_version)
+        && !same_release(label, own)
+    {
+        plan.warnings
+            .push(format!("started by compose {label}, the host has {own}"));
+    }
+    if !dossier.lock_is_shared {
+        plan.warnings.push(
+            "/run/lock is not writable: other logins of this host are not kept out".to_owned(),
+        );
+    }
+    if plan.recreates() {
+        let data: Vec<&str> = dossier
+            .containers
+            .values()
+            .flat_map(|container| container.data.iter().map(String::as_str))
+            .collect();
+        if wish.action == Action::Rollback && !data.is_empty() {
+            plan.warnings.push(format!(
+                "data stays as the newer image left it: {}",
+                data.join(", ")
+            ));
+        }
+    }
+    let policy = dossier
+        .rendered
+        .as_ref()
+        .and_then(|rendered| rendered.pull_policy.as_deref());
+    if policy == Some("always") && wish.action != Action::Unpin {
+        plan.warnings.push(
+            "pull_policy: always: without the registry the host's own `up` cannot start it"
+                .to_owned(),
+        );
+    }
+    let held = matches!(wish.goal, Goal::Held(_)) && wish.action == Action::Rollback;
+    if held || (matches!(wish.goal, Goal::Tag(None)) && wish.action == Action::Recreate) {
+        plan.warnings
+            .push("with what the host holds; the registry is not needed".to_owned());
+    }
+}
+
+/// Returns the service's containers as the engine last told of them.
+fn containers<'a>(known: &'a Known<'_>) -> Vec<&'a ContainerFacts> {
+    let own = &known.dossier.containers;
+    let all = known.observation.containers.iter();
+    all.filter(|container| own.contains_key(&container.id))
+        .collect()
+}
+
+/// Tells whether it ended with an error of its own.
+fn failed(container: &ContainerFacts) -> bool {
+    let code = container.exit_code.unwrap_or(0);
+    container.state == ContainerState::Exited && code != 0 && !TOLD_TO_STOP.contains(&code)
+}
+
+/// Says that what does not run now will.
+fn not_running(known: &Known<'_>, plan: &TargetPlan) -> Vec<String> {
+    let containers = containers(known);
+    let (all, action) = (containers.len(), plan.action.word());
+    let count = |wanted: &dyn Fn(&ContainerFacts) -> bool| {
+        containers.iter().filter(|one| wanted(one)).count()
+    };
+    let stopped = |one: &ContainerFacts| one.state == ContainerState::Exited && !failed(one);
+    let cases = [
+        (count(&stopped), "stopped"),
+        (
+            count(&|one| one.state == ContainerState::Created),
+            "not started yet",
+        ),
+        (count(&|one| one.state == ContainerState::Paused), "paused"),
+    ];
+    let told = cases.into_iter().filter(|(many, _)| *many > 0);
+    told.map(|(many, how)| match (many, all) {
+        (1, 1) => format!("it is {how}: the {action} starts it"),
+        (1, _) => format!("1 of {all} replicas is {how}: the {action} starts it"),
+        (many, _) if many == all => {
+            format!("all {all} replicas are {how}: the {action} starts them")
+        }
+        (many, _) => format!("{many} of {all} replicas are {how}: the {action} starts them"),
+    })
+    .collect()
+}
+
+/// Says that it is broken already, so that its health will prove nothing of the former image either.
+fn fails_already(known: &Known<'_>) -> Option<String> {
+    let containers = containers(known);
+    let how = containers
+        .iter()
+        .find_map(|one| match (one.state, one.health) {
+            (ContainerState::Restarting, _) => Some("it restarts again and again".to_owned()),
+            (ContainerState::Exited, _) if failed(one) => {
+                Some(format!("it exited ({})", one.exit_code.unwrap_or(0)))
+            }
+            (ContainerState::Dead, _) => Some("its container is dead".to_owned()),
+            (ContainerState::Running, Health::Unhealthy) => Some("it is unhealthy".to_owned()),
+            _ => None,
+        })?;
+    Some(format!(
+        "it fails already, before anything is done: {how}; unless the new image mends that, it can be neither proven nor put back with proof"
+    ))
+}
+
+/// Says that the way leads back in time though the tag was followed.
+fn built_before(plan: &TargetPlan) -> Option<String> {
+    if !matches!(
+        plan.action,
+        Action::Pull | Action::Update | Action::Recreate
+    ) || plan.same_image()
+    {
+        return None;
+    }
+    let telling = |time: Option<jiff::Timestamp>| time.filter(|time| age::tells(*time));
+    let (from, to) = (telling(plan.from.created)?, telling(plan.to.created)?);
+    let day = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M").to_string();
+    (to < from).then(|| {
+        format!(
+            "the tag names an image built before the running one: {} against {}",
+            day(to),
+            day(from)
+        )
+    })
+}
+
+/// Says what becomes of the services that are made anew with it.
+fn dependents(known: &Known<'_>, plan: &TargetPlan) -> Vec<String> {
+    let mut list = Vec::new();
+    for name in &plan.dependents {
+        let own = beside::containers(known, plan, name);
+        if own.is_empty() {
+            continue;
+        }
+        if own.iter().all(|one| one.state != ContainerState::Running) {
+            let action = plan.action.word();
+            list.push(format!(
+                "{name}, which shares its network, does not run: the {action} starts it too"
+            ));
+        }
+        if let Some(other) = beside::named_by_its_tag(known, plan, name) {
+            list.push(format!(
+                "{name}, which shares its network, restarts with the image that it runs; its tag names {other}, which only its own update brings"
+            ));
+        }
+    }
+    list
+}
