@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::Backend;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
@@ -64,6 +64,8 @@ where
     W: World,
     M: Hands<W>,
 {
+    // Listened for before the terminal is taken: a signal in between would leave it as no shell wants it.
+    let _signals = Task(tokio::spawn(Signals::listen()?.tell(parts.sender.clone())));
     let mut screen = Screen::take(parts.model.settings.mouse)?;
     let outcome = turn::<M, W>(&mut parts, &mut screen).await;
     // The terminal is given back before connections are closed, so that leaving feels immediate.
@@ -92,7 +94,6 @@ where
     }
     let mut manager = Manager::of_environment();
     let mut ready = false;
-    let _signals = Task(tokio::spawn(signals(parts.sender.clone())));
     let mut reader = Task(tokio::spawn(input::read(parts.sender.clone())));
     loop {
         match after {
@@ -295,19 +296,30 @@ fn run_foreground(foreground: &Foreground) -> io::Result<()> {
     Command::new(program).args(arguments).status().map(|_| ())
 }
 
-/// Turns the process's signals into messages.
-async fn signals(queue: Queue) {
-    let (Ok(mut terminate), Ok(mut hangup), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    hangup: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes them over from the system, which would end the process at once.
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    let _ = queue.send(Msg::Terminate);
+
+    /// Turns the first of them into a message.
+    async fn tell(mut self, queue: Queue) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        let _ = queue.send(Msg::Terminate);
+    }
 }
