@@ -367,6 +367,7 @@ pub fn sample(action: Action) -> TargetPlan {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     #[test]

@@ -80,7 +80,7 @@ pub(super) fn blocked(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
         let image = known.observation.images.get(&first.image_id);
         if image.is_none_or(|image| image.removed) {
             return Some(format!(
-                "{service} runs {}, which the host no longer holds, and would get another image; {way}",
+                "{service} shares its network and is made anew with it, but runs {}, which the host no longer holds, and would get another image: recreate {service} first by `docker compose up -d {service}` on the host",
                 first.image_id.short()
             ));
         }

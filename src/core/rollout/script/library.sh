@@ -246,7 +246,7 @@ note_dependents() {
       count=$(( count + 1 ))
     done
     [ -n "$runs" ] || continue
-    [ -n "$(id_of "${runs##* }")" ] || finish refused "$dependent, which shares the network of $SERVICE, runs ${runs##* }, which the host no longer holds, and would get another image; recreate $dependent by itself first"
+    [ -n "$(id_of "${runs##* }")" ] || finish refused "$dependent, which shares the network of $SERVICE, runs ${runs##* }, which the host no longer holds, and would get another image; recreate $dependent first by docker compose up -d $dependent"
     printf '%s %s %s\n' "$dependent" "$runs" "$count" >>"$J/dependents"
   done
 }
