@@ -232,10 +232,9 @@ fn host_away(model: &Model, host: &HostModel) -> Option<Item> {
         _ if host.state() == HostState::Denied => format!("{name}: {}", failure.what),
         _ => format!("{name} is down{since}: {}", failure.what),
     };
-    let services = services_on(model, name);
-    let beside = match services {
-        0 => "never seen".to_owned(),
-        number => count(number, "service"),
+    let beside = match host.observation {
+        None => "never seen".to_owned(),
+        Some(_) => count(services_on(model, name), "service"),
     };
     let seen = host.observation.as_ref().map(|observation| observation.at);
     Some(Item::new(text, beside, seen, Tone::Danger))
