@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::name::{self, Name};
 
 /// The number of the rules by which figures are made: it grows with each change that tells the same log otherwise.
-pub const FIGURES: u32 = 2;
+pub const FIGURES: u32 = 3;
 
 /// How a build ended, or that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

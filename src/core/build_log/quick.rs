@@ -19,6 +19,8 @@ pub(super) struct Quick {
     pub stamp: Option<Stamp>,
     /// Lines that were passed over since the lane was last told.
     pub passed: u64,
+    /// Those of them that are blank, which are nobody's.
+    pub blank: u64,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +126,11 @@ impl Quick {
                 }
                 true
             }
-            Mode::Idle => is_dull(rest),
+            Mode::Idle => {
+                let dull = is_dull(rest);
+                self.blank += u64::from(dull && rest.trim_ascii_start().is_empty());
+                dull
+            }
         }
     }
 }
@@ -261,6 +267,28 @@ mod tests {
         };
         let careful = unread(super::super::BuildLog::careful());
         assert_eq!(unread(super::super::BuildLog::new()), careful);
+    }
+
+    #[test]
+    fn blank_lines_are_no_other_work() {
+        let log = [
+            "#0 building with \"default\" instance using docker driver\n\n\
+             #1 [api internal] load build definition from Dockerfile\n#1 DONE 0.0s\n\n\
+             #2 [assets 1/2] FROM a\n#2 DONE 0.0s\n\n#3 [api 1/2] FROM a\n#3 DONE 0.0s\n\n#4 [api 2/2] RUN b\n#4 CACHED\n\n\
+             #5 [api] exporting to image\n#5 DONE 0.1s\n\ncompiling\n",
+            &"\n".repeat(2000),
+        ]
+        .concat();
+        let told = |mut reader: super::super::BuildLog| {
+            reader.feed(log.as_bytes());
+            reader
+                .open()
+                .into_iter()
+                .map(|build| build.status)
+                .collect::<Vec<_>>()
+        };
+        let careful = told(super::super::BuildLog::careful());
+        assert_eq!(told(super::super::BuildLog::new()), careful);
     }
 
     #[test]

@@ -294,6 +294,7 @@ impl BuildLog {
     /// Tells the lane of the lines that were passed over.
     fn settle(&mut self) {
         let passed = std::mem::take(&mut self.quick.passed);
+        let blank = std::mem::take(&mut self.quick.blank);
         if passed == 0 {
             return;
         }
@@ -301,7 +302,7 @@ impl BuildLog {
         if let Some(lane) = self.lanes.get_mut(self.current) {
             match self.quick.mode {
                 Mode::Output => lane.showed_until(self.quick.stamp),
-                Mode::Idle => lane.passed(passed),
+                Mode::Idle => lane.passed(passed - blank.min(passed)),
                 Mode::Off => {}
             }
         }
