@@ -2,7 +2,7 @@
 
 use super::decode;
 use super::stamp::{Stamp, clock_len, date_len};
-use super::unwrap::Unwrapped;
+use super::unwrap::{Unwrapped, gitlab_stream};
 
 /// What most of the next lines begin with.
 #[derive(Debug, Default)]
@@ -179,7 +179,8 @@ fn is_dull(text: &[u8]) -> bool {
         }
         Some(_) => second != 0,
     };
-    dull && memchr::memchr3(b'#', b'\t', 0x1b, text).is_none()
+    dull && gitlab_stream(text).is_none()
+        && memchr::memchr3(b'#', b'\t', 0x1b, text).is_none()
         && memchr::memchr(b'\r', text).is_none()
 }
 
@@ -212,6 +213,7 @@ mod tests {
             "2026-03-14T09:26:50Z x",
             "build\tstep\t2026-03-14T09:26:50Z x",
             "web:docker: #1 [internal] load",
+            "01O docker build -t x .",
             "\u{1b}[36mINFO",
             "\u{feff}x",
             "------",

@@ -118,7 +118,7 @@ fn time<'a>(whole: usize, found: &mut Unwrapped<'a>) -> bool {
 }
 
 /// GitLab's stream marks after the time: `00O `, `01E+`.
-fn gitlab_stream(text: &[u8]) -> Option<&[u8]> {
+pub(super) fn gitlab_stream(text: &[u8]) -> Option<&[u8]> {
     let mark = text.get(..4)?;
     let is_mark = mark[0].is_ascii_hexdigit()
         && mark[1].is_ascii_hexdigit()
