@@ -16,6 +16,7 @@ use crate::core::files::FilesState;
 use crate::core::image::ImageRef;
 use crate::core::inventory::{self, ProjectKind, Service};
 use crate::core::layers::{self, Estimate, Holdings};
+use crate::core::leaning;
 use crate::core::names::{ProjectName, ServiceKey};
 use crate::core::pinned::Pinned;
 use crate::core::remote::{QuestionKey, Remote, RemoteImage};
@@ -166,6 +167,12 @@ impl Judge<'_> {
                 );
             }
         }
+        let all = &self.observation.containers;
+        let cut_off = members.iter().find_map(|own| leaning::cut_off(own, all));
+        let is_cut_off = cut_off.is_some();
+        if let Some(words) = cut_off {
+            join(&mut note, words);
+        }
         let fetch = self.fetch(worst);
         let builds_behind = self.builds_behind(worst);
         let mut view = ServiceView {
@@ -173,6 +180,7 @@ impl Judge<'_> {
             reference: worst.container.reference.clone(),
             containers: judged.iter().map(Judged::view).collect(),
             left_overs: service.left_overs,
+            cut_off: is_cut_off,
             compose: service.compose.clone(),
             environment: environment.name,
             environment_from: environment.from,

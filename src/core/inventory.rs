@@ -122,6 +122,14 @@ pub fn sort(containers: &[ContainerFacts]) -> Vec<Project> {
     projects
 }
 
+/// Returns the compose project and service that a container stands for; nothing for a one-off and for one of neither.
+pub fn compose_place(container: &ContainerFacts) -> Option<(ProjectName, ServiceName)> {
+    match place(container) {
+        Place::Service(ProjectKind::Compose, project, service) => Some((project, service)),
+        Place::Service(..) | Place::OneOff(_) => None,
+    }
+}
+
 fn place(container: &ContainerFacts) -> Place {
     let label = |name: &str| {
         let value = container.labels.get(name).map(String::as_str);

@@ -19,6 +19,7 @@ pub mod host;
 pub mod image;
 pub mod inventory;
 pub mod layers;
+pub mod leaning;
 pub mod links;
 pub mod logs;
 pub mod memory;

@@ -65,9 +65,40 @@ impl<'a> Console<'a> {
             text,
         }
     }
+
+    /// What `status` says of a service.
+    pub fn service(&self, target: &str) -> Value {
+        let ran = self.run(&["status", target, "--json"]);
+        let hosts = ran.document()["hosts"].clone();
+        let mut services = hosts
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|host| host["projects"].as_array().unwrap())
+            .flat_map(|project| project["services"].as_array().unwrap());
+        services
+            .next()
+            .unwrap_or_else(|| panic!("{}", ran.text))
+            .clone()
+    }
+
+    /// What `history` lists of a service.
+    pub fn history(&self, target: &str) -> Vec<Value> {
+        let ran = self.run(&["history", target, "--json"]);
+        ran.document()["events"].as_array().unwrap().clone()
+    }
 }
 
 impl Ran {
+    /// The first JSON document in what it said.
+    #[track_caller]
+    pub fn document(&self) -> Value {
+        let start = self.text.find('{');
+        let start = start.unwrap_or_else(|| panic!("no JSON: {}", self.text));
+        let mut documents = serde_json::Deserializer::from_str(&self.text[start..]).into_iter();
+        documents.next().unwrap().unwrap()
+    }
+
     pub fn outcome(&self) -> &str {
         let done = self.lines.iter().find(|line| line["event"] == "done");
         let done = done.unwrap_or_else(|| panic!("no end: {}", self.text));
@@ -400,55 +431,6 @@ fn a_user_s_override_is_kept_byte_by_byte() {
     let unpin = console.run(&["unpin", &case.target, "--yes", "--json"]);
     unpin.ended(0, "succeeded");
     assert_eq!(files(project), before);
-}
-
-#[test]
-fn c3_who_shares_a_network_is_recreated_too_with_the_image_that_it_runs() {
-    let Some(lab) = Lab::here() else { return };
-    let console = Console::new(&lab);
-    let registry = lab.registry("plain");
-    for host in ["old", "ctd26", "ctd28"] {
-        let (repo, other) = (unique("vpn"), unique("side"));
-        for repo in [&repo, &other] {
-            push(&lab, &registry, repo, "latest", "2026-01-01T00:00:00Z");
-        }
-        let reference = registry.reference(&repo, "latest");
-        let beside = registry.reference(&other, "latest");
-        let yaml = format!(
-            "services:\n  vpn: {{image: \"{reference}\"}}\n  app: {{image: \"{reference}\", network_mode: \"service:vpn\", depends_on: [vpn]}}\n  side: {{image: \"{beside}\", network_mode: \"service:vpn\", depends_on: [vpn]}}\n"
-        );
-        let project = lab.host(host).project(&unique("vpn"), &yaml);
-        project.compose(&["up", "-d"]);
-        let first = ["app", "side"].map(|service| running(&project, service));
-        for repo in [&repo, &other] {
-            push(&lab, &registry, repo, "latest", "2026-02-01T00:00:00Z");
-        }
-        // That engine lets go of an image whose tag a pull moved, though a container runs it.
-        if host != "ctd26" {
-            project.compose(&["pull", "side"]);
-        }
-        let named = |reference: &str| {
-            let image = project.host.inspect("image", reference);
-            image["Id"].as_str().unwrap().to_owned()
-        };
-        let (side_names, vpn_ran) = (named(&beside), running(&project, "vpn"));
-        let target = format!("{host}/{}/vpn", project.name);
-        let update = console.run(&["update", &target, "--yes", "--json"]);
-        update.ended(0, "succeeded");
-        assert_eq!(update.plan()["dependents"], json!(["app", "side"]));
-        for service in ["app", "side"] {
-            let own = project
-                .host
-                .inspect("container", &project.container(service));
-            let mode = own["HostConfig"]["NetworkMode"].as_str().unwrap();
-            assert_eq!(mode, format!("container:{}", project.container("vpn")));
-        }
-        let after = ["app", "side"].map(|service| running(&project, service));
-        assert_eq!(after, first, "{host}: {}", update.text);
-        assert_eq!(named(&beside), side_names, "{host}");
-        assert_ne!(running(&project, "vpn"), vpn_ran);
-        assert_eq!(named(&reference), running(&project, "vpn"), "{host}");
-    }
 }
 
 #[test]

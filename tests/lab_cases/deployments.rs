@@ -66,21 +66,6 @@ fn environment(container: &Value) -> Vec<String> {
     list
 }
 
-/// What the program says of a service in `status`.
-fn status(console: &Console<'_>, target: &str) -> Value {
-    let ran = console.run(&["status", target, "--json"]);
-    let document: Value = serde_json::from_str(&ran.text[..=ran.text.rfind('}').unwrap()]).unwrap();
-    let hosts = document["hosts"].as_array().unwrap();
-    let mut services = hosts
-        .iter()
-        .flat_map(|host| host["projects"].as_array().unwrap())
-        .flat_map(|project| project["services"].as_array().unwrap());
-    services
-        .next()
-        .unwrap_or_else(|| panic!("{}", ran.text))
-        .clone()
-}
-
 #[test]
 fn overlays_with_staging_beside_production() {
     let Some(lab) = Lab::here() else { return };
@@ -130,8 +115,8 @@ fn overlays_with_staging_beside_production() {
         format!("ctd28/{prod}/blog"),
         format!("ctd28/{staging}/blog"),
     );
-    assert_eq!(status(&console, &target)["environment"], "prod");
-    assert_eq!(status(&console, &other)["environment"], "staging");
+    assert_eq!(console.service(&target)["environment"], "prod");
+    assert_eq!(console.service(&other)["environment"], "staging");
     let before = files(&project);
     let update = console.run(&["update", &target, "--yes", "--json"]);
     assert_eq!(update.outcome(), "succeeded", "{}", update.text);
@@ -367,14 +352,14 @@ fn a_tag_by_variable_is_judged_and_pinned_beside_an_untouched_env() {
     project.compose(&["up", "-d"]);
     let target = format!("new/{}/app", project.name);
     let first = running(&project, "app");
-    let seen = status(&console, &target);
+    let seen = console.service(&target);
     assert_eq!(
         (&seen["verdict"], &seen["image"]),
         (&json!("current"), &json!(repo.reference("main-abc1234"))),
         "{seen}"
     );
     repo.moves_on(&lab, "main-abc1234");
-    assert_eq!(status(&console, &target)["verdict"], "behind");
+    assert_eq!(console.service(&target)["verdict"], "behind");
     let before = files(&project);
     let update = console.run(&["update", &target, "--yes", "--json"]);
     assert_eq!(update.outcome(), "succeeded", "{}", update.text);

@@ -17,6 +17,7 @@ mod hosts_files;
 mod hosts_ssh;
 mod hosts_tcp;
 mod is_the_lab;
+mod leaning;
 mod many;
 mod plain;
 mod read_only;

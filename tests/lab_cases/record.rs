@@ -2,27 +2,8 @@
 
 use serde_json::Value;
 
-use super::acting::{Behind, Console, Ran, behind, running};
+use super::acting::{Behind, Console, behind, running};
 use crate::support::Lab;
-
-fn document(ran: &Ran) -> Value {
-    let start = ran
-        .text
-        .find('{')
-        .unwrap_or_else(|| panic!("no JSON: {}", ran.text));
-    let mut documents = serde_json::Deserializer::from_str(&ran.text[start..]).into_iter();
-    documents.next().unwrap().unwrap()
-}
-
-fn service(console: &Console<'_>, target: &str) -> Value {
-    let ran = console.run(&["status", target, "--json"]);
-    document(&ran)["hosts"][0]["projects"][0]["services"][0].clone()
-}
-
-fn history(console: &Console<'_>, target: &str) -> Vec<Value> {
-    let ran = console.run(&["history", target, "--json"]);
-    document(&ran)["events"].as_array().unwrap().clone()
-}
 
 fn deploys_by_itself(case: &Behind) {
     case.project.compose(&["pull"]);
@@ -34,12 +15,12 @@ fn remembered(host: &str) {
     let console = Console::at_home(&lab);
     let case = behind(&lab, host);
     let first = running(&case.project, "web");
-    assert_eq!(service(&console, &case.target)["pinned"], Value::Null);
+    assert_eq!(console.service(&case.target)["pinned"], Value::Null);
     // The host's own deploy, seen afterwards.
     deploys_by_itself(&case);
     let second = running(&case.project, "web");
-    service(&console, &case.target);
-    let events = history(&console, &case.target);
+    console.service(&case.target);
+    let events = console.history(&case.target);
     assert_eq!(events.len(), 1, "{events:?}");
     assert_eq!(
         (&events[0]["action"], &events[0]["by"]),
@@ -51,14 +32,14 @@ fn remembered(host: &str) {
     // A recreation with the same image is seen too, and told as one entry however often it happens.
     for _ in 0..3 {
         case.project.compose(&["up", "-d", "--force-recreate"]);
-        service(&console, &case.target);
+        console.service(&case.target);
     }
-    let events = history(&console, &case.target);
+    let events = console.history(&case.target);
     assert_eq!(events.len(), 2, "{events:?}");
     assert_eq!(events[0]["times"], 3);
 
     // The way back leads to what ran before the deploy that was only seen.
-    let tags = document(&console.run(&["tags", &case.target, "--json"]));
+    let tags = console.run(&["tags", &case.target, "--json"]).document();
     let ran_before = tags["candidates"].as_array().unwrap().iter();
     let ran_before = ran_before.filter(|own| own["last_ran"] != Value::Null);
     assert!(ran_before.count() >= 1, "{tags}");
@@ -74,7 +55,7 @@ fn remembered(host: &str) {
     assert_eq!(running(&case.project, "web"), first);
     let job = back.plan()["job"].as_str().unwrap().to_owned();
 
-    let pinned = service(&console, &case.target);
+    let pinned = console.service(&case.target);
     let pin = &pinned["pinned"];
     assert_eq!(
         (&pin["how"], &pin["reason"]),
@@ -92,7 +73,7 @@ fn remembered(host: &str) {
 
     // Another machine follows the job that ended here.
     let other = Console::new(&lab);
-    let jobs = document(&other.run(&["jobs", host, "--json"]));
+    let jobs = other.run(&["jobs", host, "--json"]).document();
     let found = jobs["jobs"].as_array().unwrap().iter();
     let found = found
         .filter(|own| own["id"] == job.as_str())
@@ -113,7 +94,7 @@ fn remembered(host: &str) {
         case.project.name
     ));
     deploys_by_itself(&case);
-    let undone = service(&console, &case.target);
+    let undone = console.service(&case.target);
     assert_eq!(undone["pinned"], Value::Null);
     assert!(
         undone["note"]
@@ -122,7 +103,8 @@ fn remembered(host: &str) {
             .contains("undone"),
         "{undone}"
     );
-    let actions: Vec<String> = history(&console, &case.target)
+    let actions: Vec<String> = console
+        .history(&case.target)
         .iter()
         .map(|event| event["action"].as_str().unwrap().to_owned())
         .collect();
@@ -131,7 +113,7 @@ fn remembered(host: &str) {
     // What was undone can be lifted, after which nothing is held against anybody.
     let unpin = console.run(&["unpin", &case.target, "--yes", "--json"]);
     assert_eq!(unpin.outcome(), "succeeded", "{}", unpin.text);
-    let lifted = service(&console, &case.target);
+    let lifted = console.service(&case.target);
     assert!(
         !lifted["note"]
             .as_str()

@@ -109,13 +109,20 @@ fn file_mount(config: &Value, kind: &str, folder: &str, entry: &Value) -> Option
 
 /// Returns the services whose network is the service's.
 pub fn dependents(config: &Value, service: &str) -> Vec<String> {
-    let wanted = format!("service:{service}");
     let Some(services) = config.get("services").and_then(Value::as_object) else {
         return Vec::new();
     };
+    let named = services
+        .get(service)
+        .and_then(|own| text(own, "container_name"));
+    let leans = |mode: &str| match mode.split_once(':') {
+        Some(("service", whom)) => whom == service,
+        Some(("container", whom)) => named.as_deref() == Some(whom),
+        _ => false,
+    };
     services
         .iter()
-        .filter(|(_, own)| text(own, "network_mode").as_deref() == Some(wanted.as_str()))
+        .filter(|(_, own)| text(own, "network_mode").as_deref().is_some_and(leans))
         .map(|(name, _)| name.clone())
         .collect()
 }
@@ -311,6 +318,19 @@ mod tests {
     use super::*;
     use crate::core::rollout::guard::differences;
     use serde_json::json;
+
+    #[test]
+    fn who_shares_a_network_names_the_service_or_its_container() {
+        let config = json!({"services": {
+            "vpn": {"container_name": "tunnel"},
+            "app": {"network_mode": "service:vpn"},
+            "named": {"network_mode": "container:tunnel"},
+            "other": {"network_mode": "container:vpn"},
+            "host": {"network_mode": "host"}
+        }});
+        assert_eq!(dependents(&config, "vpn"), ["app", "named"]);
+        assert_eq!(dependents(&config, "app"), Vec::<String>::new());
+    }
 
     #[test]
     fn both_sides_of_an_unchanged_service_are_equal() {

@@ -44,6 +44,8 @@ pub struct ServiceView {
     pub reference: String,
     pub containers: Vec<ContainerView>,
     pub left_overs: usize,
+    /// Whether a container of it lost the network of another one that it shares; how stands in the note.
+    pub cut_off: bool,
     pub compose: Option<ComposeLabels>,
     pub environment: Option<String>,
     pub environment_from: Option<EnvironmentFrom>,

@@ -144,11 +144,10 @@ impl Part {
             Self::FetchMissing => r#"if [ -z "$(id_of "$TO_ID")" ]; then pull_service; fi"#,
             Self::ExpectTag => "expect_tag",
             Self::EndIfHeld => {
-                r#"if [ "$(id_of "$SERVICE_TAG")" = "$FROM_ID" ]; then drop_keep; finish unchanged "the host already held what the tag names"; fi"#
+                r#"if [ "$NAMED" = "$FROM_ID" ]; then drop_keep; finish unchanged "the host already held what the tag names"; fi"#
             }
             Self::EndIfSame => {
-                r#"own=$(id_of "$SERVICE_TAG")
-if { [ "$own" = "$FROM_ID" ] || [ -n "$SAME_IMAGE" ]; } && lives; then [ "$own" = "$FROM_ID" ] && drop_keep; finish unchanged "what runs is what the tag names"; fi"#
+                r#"if { [ "$NAMED" = "$FROM_ID" ] || [ -n "$SAME_IMAGE" ]; } && lives; then [ "$NAMED" = "$FROM_ID" ] && drop_keep; finish unchanged "what runs is what the tag names"; fi"#
             }
             Self::Hold => "hold",
             Self::HoldAlone => {
@@ -182,7 +181,7 @@ leave"#
             Self::Recreate => "recreate",
             Self::RecreateAnyway => "recreate --force-recreate",
             Self::Prove => r#"prove "$TO_ID" || put_back "$WHY""#,
-            Self::ProveFetched => r#"prove "$own" || put_back "$WHY""#,
+            Self::ProveFetched => r#"prove "$NAMED" || put_back "$WHY""#,
             Self::Tidy => "tidy",
             Self::End(words) => return format!("finish succeeded \"{words}\"\n"),
         }

@@ -3,13 +3,10 @@
 use crate::core::digest::ImageId;
 use crate::core::engine::ContainerFacts;
 use crate::core::image::{ImageRef, Pointer};
+use crate::core::inventory;
 use crate::core::rollout::plan::TargetPlan;
 
 use super::Known;
-
-const PROJECT: &str = "com.docker.compose.project";
-const SERVICE: &str = "com.docker.compose.service";
-const ONE_OFF: &str = "com.docker.compose.oneoff";
 
 /// Returns the containers of another service of the same project.
 pub(super) fn containers<'a>(
@@ -17,16 +14,10 @@ pub(super) fn containers<'a>(
     plan: &TargetPlan,
     service: &str,
 ) -> Vec<&'a ContainerFacts> {
-    let label = |one: &ContainerFacts, key: &str, value: &str| {
-        one.labels.get(key).is_some_and(|own| own == value)
-    };
+    let place = (plan.target.project.clone(), service.into());
     let all = known.observation.containers.iter();
-    all.filter(|one| {
-        label(one, PROJECT, plan.target.project.as_str())
-            && label(one, SERVICE, service)
-            && !label(one, ONE_OFF, "True")
-    })
-    .collect()
+    all.filter(|one| inventory::compose_place(one).as_ref() == Some(&place))
+        .collect()
 }
 
 /// Returns the image that a reference names on the host, if it names one.

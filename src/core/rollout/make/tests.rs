@@ -5,6 +5,7 @@
 use super::*;
 use crate::core::digest::{ManifestDigest, TopDigest};
 use crate::core::engine::{ContainerFacts, Health};
+use crate::core::inventory;
 use crate::core::rollout::dossier::{Rendered, RunningContainer, Variable};
 use crate::core::rollout::guard::Shape;
 use crate::core::samples::{container, day, digest, image, observation, remote_image};
@@ -31,7 +32,9 @@ fn shape() -> Shape {
 
 /// Plans an update of `web` from a build of day 3 to one of the given day, as the containers are.
 fn planned(containers: Vec<ContainerFacts>, to: i64, change: impl Fn(&mut Dossier)) -> TargetPlan {
-    let web = |one: &&ContainerFacts| one.labels["com.docker.compose.service"] == "web";
+    let web = |one: &&ContainerFacts| {
+        inventory::compose_place(one).is_some_and(|(_, service)| service.as_str() == "web")
+    };
     let mut dossier = Dossier {
         compose_version: Some("2.40.3".to_owned()),
         rendered: Some(Rendered {
@@ -243,4 +246,37 @@ fn one_variable_was_given_and_several_were() {
         "{alone}"
     );
     assert!(words(&["A", "B"]).starts_with("A, B were given by whoever deployed and are not"));
+}
+
+#[test]
+fn who_shares_its_network_from_elsewhere_is_told_beforehand() {
+    let leaning = |name: &str, labels: &[(&str, &str)]| {
+        let mut one = crate::core::samples::container(name, TAG);
+        one.network_mode = "container:c1".to_owned();
+        let labels = labels
+            .iter()
+            .map(|(key, value)| (format!("com.docker.compose.{key}"), (*value).to_owned()));
+        one.labels = labels.collect();
+        one
+    };
+    let warnings = |containers: Vec<ContainerFacts>| {
+        let mut all = vec![of_service("c1", "web", 1, ContainerState::Running)];
+        all.extend(containers);
+        let dependents = |dossier: &mut Dossier| dossier.dependents = vec!["side".to_owned()];
+        planned(all, 5, dependents).warnings
+    };
+    let other = leaning("torrent", &[("project", "arr"), ("service", "torrent")]);
+    let plain = leaning("by-hand", &[]);
+    let own = of_service("c2", "side", 1, ContainerState::Running);
+    let own = ContainerFacts {
+        network_mode: "container:c1".to_owned(),
+        ..own
+    };
+    assert_eq!(warnings(vec![own]), Vec::<String>::new());
+    let told = warnings(vec![other, plain]);
+    assert!(
+        told[0].contains("torrent") && told[0].contains("/arr/torrent`"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("by hand"), "{told:?}");
 }

@@ -3,6 +3,8 @@
 use crate::core::age;
 use crate::core::engine::{ContainerFacts, ContainerState, Health};
 use crate::core::files::same_release;
+use crate::core::inventory;
+use crate::core::leaning;
 use crate::core::rollout::Action;
 use crate::core::rollout::plan::TargetPlan;
 
@@ -19,6 +21,7 @@ pub(super) fn warn(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) {
         plan.warnings.extend(not_running(known, plan));
         plan.warnings.extend(fails_already(known));
         plan.warnings.extend(dependents(known, plan));
+        plan.warnings.extend(cut_off(known, plan));
     }
     if let (Some(label), Some(own)) = (known.compose_label, &dossier.compose_version)
         && !same_release(label, own)
@@ -141,6 +144,33 @@ fn built_before(plan: &TargetPlan) -> Option<String> {
             day(from)
         )
     })
+}
+
+/// Says who else shares its network, and what to do afterwards: other projects are not touched by its job.
+fn cut_off(known: &Known<'_>, plan: &TargetPlan) -> Vec<String> {
+    let own = containers(known);
+    let all = known.observation.containers.iter();
+    let leaning = all.filter(|one| own.iter().any(|other| leaning::leans(one, other)));
+    leaning
+        .filter_map(|one| {
+            let way = match inventory::compose_place(one) {
+                Some((project, service)) => {
+                    let beside = project == plan.target.project;
+                    if beside && plan.dependents.iter().any(|name| service.as_str() == name) {
+                        return None;
+                    }
+                    let host = &plan.target.host;
+                    format!("`homelab-tui recreate {host}/{project}/{service}`")
+                }
+                None => "make it anew by hand".to_owned(),
+            };
+            Some(format!(
+                "{} shares its network and is cut off by the {}: afterwards {way}",
+                one.name,
+                plan.action.word()
+            ))
+        })
+        .collect()
 }
 
 /// Says what becomes of the services that are made anew with it.

@@ -151,9 +151,15 @@ leave() {
 }
 
 # What an interrupted recreation made and never started counts only where nothing else is left.
-members() { docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.State}} {{.Label "com.docker.compose.replace"}}' | awk '$2 == "created" && $3 != "" { left = left $1 "\n"; next } { print $1; some = 1 } END { if (!some) printf "%s", left }'; }
+members() { listed "$1" | counted; }
+counted() { awk '$2 == "created" && $3 != "" { left = left $1 "\n"; next } { print $1; some = 1 } END { if (!some) printf "%s", left }'; }
+left_over() { awk '$2 == "created" && $3 != "" { print $1 }'; }
+listed() { docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.State}} {{.Label "com.docker.compose.replace"}}'; }
+# look FORMAT CONTAINER...: a line for each, by one command: on a small machine every one takes a good part of a second.
+# With `.Id`, which is only in the engine's own answer, a missing health check would be an error.
+look() { [ $# -gt 1 ] && docker_ inspect -f "$@"; }
 # Whether one of them runs, or has done its work.
-lives() { [ -n "$ONE_SHOT" ] || for id in $(members "$SERVICE"); do docker_ inspect -f '{{.State.Running}}' "$id"; done | grep -q true; }
+lives() { [ -n "$ONE_SHOT" ] || look '{{.State.Running}}' $(members "$SERVICE") | grep -q true; }
 
 end_dead_jobs() { :; }
 rendering() { rendered --format json 2>/dev/null | sha256sum | cut -d' ' -f1; }
@@ -176,7 +182,9 @@ begin() {
     [ "$own" = "$RENDERING" ] || left_so "$own rendering" || finish refused "$OTHER_RENDERING"
   fi
   expected=$(premise_containers | sort)
-  found=$(for id in $(members "$SERVICE"); do printf '%s %s\n' "$id" "$(docker_ inspect -f '{{.Image}}' "$id")"; done | sort)
+  all=$(listed "$SERVICE")
+  found=$(look '{{.ID}} {{.Image}}' $(printf '%s\n' "$all" | counted) | sort)
+  LEFT_OVERS=$(printf '%s\n' "$all" | left_over)
   if [ -n "$RECREATED_BEFORE" ]; then expected=$(printf '%s\n' "$expected" | sed 's/.* //' | sort); found=$(printf '%s\n' "$found" | sed 's/.* //' | sort); fi
   [ "$expected" = "$found" ] || finish refused "the containers of $SERVICE changed since the plan was made"
   note_dependents
@@ -240,7 +248,7 @@ note_dependents() {
   for dependent in $DEPENDENTS; do
     runs=; count=0
     for id in $(members "$dependent"); do
-      own=$(docker_ inspect -f '{{.Config.Image}} {{.Image}}' "$id")
+      own=$(look '{{.Config.Image}} {{.Image}}' "$id")
       [ -z "$runs" ] || [ "$runs" = "$own" ] || finish refused "the containers of $dependent, which shares the network of $SERVICE, run several images; recreate $dependent by itself first"
       runs=$own
       count=$(( count + 1 ))
@@ -294,8 +302,8 @@ count_of() { OWN=$1 awk '$1 == ENVIRON["OWN"] { print $4 }' "$J/dependents" 2>/d
 same_dependents() {
   [ -s "$J/dependents" ] || return 0
   while read -r dependent reference image count; do
-    for id in $(members "$dependent"); do
-      own=$(docker_ inspect -f '{{.Image}}' "$id")
+    told=$(look '{{.Image}}' $(members "$dependent"))
+    for own in ${told:-nothing}; do
       if [ "$own" != "$image" ]; then WHY="$dependent, which shares its network, runs $own, not $image as before"; return 1; fi
     done
   done <"$J/dependents"
@@ -346,11 +354,11 @@ fetch() {
 }
 pull_service() { if [ -n "$FETCH_REF" ]; then fetch docker_ pull "$FETCH_REF"; else fetch compose --progress "${PROGRESS:-plain}" pull "$SERVICE"; fi; }
 
-# What a killed compose may have left: a container made and never started.
+# What a killed compose may have left: a container made and never started. Where `begin` saw none the first try needs no look.
+LEFT_OVERS=unknown
 clear_left_overs() {
-  for id in $(docker_ ps -aq --no-trunc --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" --filter status=created); do
-    if [ -n "$(docker_ inspect -f '{{index .Config.Labels "com.docker.compose.replace"}}' "$id" 2>/dev/null)" ]; then docker_ rm "$id"; fi
-  done
+  if [ -n "$LEFT_OVERS" ]; then for id in $(listed "$SERVICE" | left_over); do docker_ rm "$id"; done; fi
+  LEFT_OVERS=unknown
 }
 
 up() {
@@ -364,7 +372,7 @@ up() {
 }
 up_once() {
   take_back || return 1
-  clear_left_overs "$SERVICE"
+  clear_left_overs
   if [ "$SCALE" -gt 1 ]; then set -- "$@" --scale "$SERVICE=$SCALE"; fi
   compose up -d --no-deps --pull never "$@" "$SERVICE" >>"$J/err" 2>&1 || return 1
   for dependent in $DEPENDENTS; do
@@ -398,15 +406,16 @@ well() {
     now_=$(date +%s)
     good=yes; why=; fresh=
     all=$(for service in "$SERVICE" $DEPENDENTS; do members "$service"; done)
-    if ! engine_is_there 2>/dev/null; then
+    # Where something is missing the engine itself may be away, which says nothing of the service.
+    if ! states=$(look '{{.ID}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}}' $all 2>/dev/null) && ! engine_is_there 2>/dev/null; then
       engine_back || { WHY="the engine does not answer"; step wait failed "$WHY"; return 1; }
       deadline=$(( $(date +%s) + TIMEOUT )); counts=; seen=; grace=15
       continue
     fi
     [ -n "$all" ] || { WHY="no container of $SERVICE is there"; step wait failed "$WHY"; return 1; }
     for id in $all; do
-      set -- $(docker_ inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}}' "$id" 2>/dev/null)
-      state=${1:-gone} health=${2:-none} restarts=${3:-0} code=${4:-0} policy=${5:-no}
+      set -- $(printf '%s\n' "$states" | grep "^$id ")
+      state=${2:-gone} health=${3:-none} restarts=${4:-0} code=${5:-0} policy=${6:-no}
       # The new image may bring a health check that takes longer than the former one's.
       case $seen in
         *"$id"*) : ;;
@@ -451,12 +460,11 @@ prove() {
   found=$(members "$SERVICE")
   if [ -z "$1" ] || [ -z "$found" ]; then WHY="no container of $SERVICE could be listed"; step prove failed "$WHY"; return 1; fi
   for id in $found; do
-    own=$(docker_ inspect -f '{{.Image}}' "$id")
-    if [ "$own" != "$1" ]; then WHY="a container runs $own, not $1"; step prove failed "$WHY"; return 1; fi
-    set -- "$1" "$own" "$(docker_ inspect -f '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id")"
+    set -- "$1" $(look '{{.Image}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' "$id")
+    if [ "${2:-}" != "$1" ]; then WHY="a container runs ${2:-nothing that the engine tells}, not $1"; step prove failed "$WHY"; return 1; fi
   done
   same_dependents || { step prove failed "$WHY"; return 1; }
-  mark proof "${2:-}" "${3:-}"
+  mark proof "$2" "$3 $4"
   step prove done
 }
 
@@ -521,8 +529,8 @@ drop_old_keeps() {
 }
 drop_keep() { [ -n "$KEEP_TAG" ] && docker_ rmi "$KEEP_TAG" >>"$J/err" 2>&1; return 0; }
 
-# The tag may have moved since the plan was made: then what was fetched is not what was shown.
+# The tag may have moved since the plan was made: then what was fetched is not what was shown. NAMED is what it names.
 expect_tag() {
-  own=$(id_of "$SERVICE_TAG")
-  [ -z "$TO_ID" ] || [ "$own" = "$TO_ID" ] || finish halted "$SERVICE_TAG moved since the plan was made: it now names ${own:-nothing}, not $TO_ID; nothing was recreated"
+  NAMED=$(id_of "$SERVICE_TAG")
+  [ -z "$TO_ID" ] || [ "$NAMED" = "$TO_ID" ] || finish halted "$SERVICE_TAG moved since the plan was made: it now names ${NAMED:-nothing}, not $TO_ID; nothing was recreated"
 }

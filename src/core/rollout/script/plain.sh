@@ -5,7 +5,7 @@ NL='
 '
 # named NAME: the Id of the container that has exactly this name.
 named() { docker_ inspect --type container -f '{{.Id}} {{.Name}}' "$1" 2>/dev/null | { read -r id name || :; [ "${name:-}" != "/$1" ] || printf '%s\n' "$id"; }; }
-members() { named "$SERVICE"; }
+listed() { named "$SERVICE"; }
 there() { docker_ inspect --type container -f '{{.Id}}' "$1" >/dev/null 2>&1; }
 others_at_work() { return 1; }
 lock_place() { if [ -d /run/lock ] && [ -w /run/lock ]; then LOCK=/run/lock/homelab-tui.-.$SERVICE; else mkdir -p "$STATE/locks"; LOCK=$STATE/locks/-.$SERVICE; fi; }

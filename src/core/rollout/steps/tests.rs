@@ -30,16 +30,15 @@ case "$*" in
     elif [ -e compose.override.yaml ]; then cat "$W/to" >"$W/runs"
     else cat "$W/images/$(name "$(cat "$W/tag")")" >"$W/runs"; fi ;;
   *" config --hash "*) echo "web 11" ;;
-  "ps -aq "*) cat "$W/left" ;;
-  "ps "*"service=web "*) echo "c1 running " ;;
+  "ps "*"service=web "*) echo "c1 running "; [ ! -e "$W/left" ] || echo "$(cat "$W/left") created c1" ;;
   "ps "*"service=side "*) [ ! -e "$W/side" ] || echo "s1 running " ;;
   "ps "*) ;;
   "inspect -f {{.Config.Image}} {{.Image}} s1") printf '%s %s\n' "$(cat "$W/tag")" "$(cat "$W/side")" ;;
   "inspect -f {{.Image}} s1") cat "$W/side" ;;
-  "inspect -f {{.Image}} "*) cat "$W/runs" ;;
+  "inspect -f {{.ID}} {{.Image}} c1") printf 'c1 %s\n' "$(cat "$W/runs")" ;;
+  "inspect -f {{.Image}} {{.State.Status}} "*) printf '%s running healthy\n' "$(cat "$W/runs")" ;;
   "inspect -f {{.State.Running}} "*) echo true ;;
-  "inspect -f {{.State.Status}} "*) echo "running healthy 0 0 no" ;;
-  "inspect -f {{index "*) echo former ;;
+  "inspect -f {{.ID}} {{.State.Status}} "*) for id; do case $id in ?1) echo "$id running healthy 0 0 no" ;; esac; done ;;
   "image inspect "*) for last; do :; done; named "$last" ;;
 esac 2>/dev/null
 "#;
