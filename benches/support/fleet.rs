@@ -7,6 +7,7 @@ use homelab_tui::core::engine::{
     ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore, Observation, Whole,
 };
 use homelab_tui::core::image::ImageRef;
+use homelab_tui::core::labels::{Labels, Texts};
 use homelab_tui::core::platform::Platform;
 use homelab_tui::core::remote::{Answer, RemoteImage};
 use jiff::Timestamp;
@@ -40,6 +41,7 @@ pub fn reference(host: usize, service: usize) -> String {
 /// One host with twenty services in four projects.
 pub fn observation(host: usize) -> Observation {
     let mut containers = Vec::new();
+    let mut texts = Texts::default();
     let mut images = BTreeMap::new();
     for service in 0..SERVICES {
         let project = format!("project{}", service / 5);
@@ -57,16 +59,19 @@ pub fn observation(host: usize) -> Observation {
                 format!("/opt/{project}/compose.yaml"),
             ),
         ];
+        let mut labels: Labels = labels
+            .into_iter()
+            .map(|(name, value)| (format!("com.docker.compose.{name}"), value))
+            .collect();
+        // As whoever asks an engine does.
+        labels.share(&mut texts);
         containers.push(ContainerFacts {
             id: format!("{host:032x}{service:032x}").as_str().into(),
             name: format!("{project}-service{service}-1"),
             image_id: image.clone(),
             reference: reference(host, service),
             manifest: None,
-            labels: labels
-                .into_iter()
-                .map(|(name, value)| (format!("com.docker.compose.{name}"), value))
-                .collect(),
+            labels,
             state: ContainerState::Running,
             health: Health::Healthy,
             exit_code: None,

@@ -226,7 +226,9 @@ mod tests {
             image_id: id.parse().unwrap(),
             reference: "ghcr.io/me/blog".to_owned(),
             manifest: None,
-            labels: BTreeMap::from([("a\u{1b}".to_owned(), "\"b\"\n".to_owned())]),
+            labels: [("a\u{1b}".to_owned(), "\"b\"\n".to_owned())]
+                .into_iter()
+                .collect(),
             state: ContainerState::Running,
             health: Health::Healthy,
             exit_code: None,

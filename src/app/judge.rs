@@ -49,9 +49,11 @@ pub fn judge_host(model: &Model, host: &HostModel) -> HostView {
         .into_iter()
         .map(|project| {
             let services = project.services.iter();
-            let services = services
+            let mut services: Vec<ServiceView> = services
                 .filter_map(|service| judge.service(&project.name, project.kind, service))
                 .collect();
+            // They stay for long, and a vector that grew may be half empty.
+            services.shrink_to_fit();
             let blobs = judge.blobs.take();
             let fetch_bytes = sum(&blobs);
             of_host.extend(blobs);
@@ -199,7 +201,7 @@ impl Judge<'_> {
             mixed,
             config,
             config_why,
-            pinned,
+            pinned: pinned.map(Box::new),
             builds_behind,
             fetch_bytes: fetch.map(|(bytes, _)| bytes),
             fetch_estimate: fetch.map(|(_, estimate)| estimate),

@@ -47,7 +47,7 @@ pub fn member(project: &str, service: &str, reference: &str, image: u8) -> Conta
         ),
         ("com.docker.compose.version", "2.40.0"),
     ] {
-        facts.labels.insert(name.to_owned(), value.to_owned());
+        facts.labels.set(name, value);
     }
     facts
 }

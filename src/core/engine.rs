@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::{DiffId, ImageId, ManifestDigest, TopDigest};
 use super::image::{ImageRef, Repository};
+use super::labels::Labels;
 use super::names::ContainerId;
 use super::platform::Platform;
 
@@ -123,7 +124,7 @@ pub struct ContainerFacts {
     pub reference: String,
     /// The platform manifest, where the engine tells it (containerd store, API 1.48 and later).
     pub manifest: Option<ManifestDigest>,
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     pub state: ContainerState,
     pub health: Health,
     pub exit_code: Option<i64>,

@@ -6,6 +6,7 @@ mod quick;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use oci_distribution::Reference;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ pub const DOCKER_HUB: &str = "docker.io";
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Repository {
     pub registry: RegistryHost,
-    pub path: Box<str>,
+    pub path: Arc<str>,
 }
 
 impl Repository {
@@ -52,11 +53,11 @@ impl fmt::Display for Repository {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Pointer {
     /// A tag, which may move.
-    Tag(Box<str>),
+    Tag(Arc<str>),
     /// A digest, which decides; a tag beside it is display.
     Digest {
         digest: TopDigest,
-        tag: Option<Box<str>>,
+        tag: Option<Arc<str>>,
     },
 }
 

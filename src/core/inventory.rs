@@ -132,7 +132,7 @@ pub fn compose_place(container: &ContainerFacts) -> Option<(ProjectName, Service
 
 fn place(container: &ContainerFacts) -> Place {
     let label = |name: &str| {
-        let value = container.labels.get(name).map(String::as_str);
+        let value = container.labels.get(name);
         value.filter(|value| !value.is_empty())
     };
     if let (Some(project), Some(service)) = (label(PROJECT), label(SERVICE)) {
@@ -161,7 +161,7 @@ fn place(container: &ContainerFacts) -> Place {
 /// Returns the name of the container in whose place a job puts this one, or which it holds back; none for any other.
 fn own_name(container: &ContainerFacts) -> Option<&str> {
     let (name, _) = container.name.split_once(MARKED)?;
-    (!name.is_empty() && !container.labels.contains_key(PROJECT)).then_some(name)
+    (!name.is_empty() && !container.labels.has(PROJECT)).then_some(name)
 }
 
 fn service(name: ServiceName, members: &[usize], containers: &[ContainerFacts]) -> Service {
@@ -177,7 +177,7 @@ fn service(name: ServiceName, members: &[usize], containers: &[ContainerFacts]) 
     let (mut left_overs, mut rest): (Vec<usize>, Vec<usize>) =
         members.iter().copied().partition(is_left_over);
     // What the interruption left is all that there is: the service is down, and has to be seen as such.
-    let of_project = |index: &usize| containers[*index].labels.contains_key(PROJECT);
+    let of_project = |index: &usize| containers[*index].labels.has(PROJECT);
     if rest.is_empty() && left_overs.iter().all(of_project) {
         rest = std::mem::take(&mut left_overs);
     }
@@ -193,7 +193,7 @@ fn service(name: ServiceName, members: &[usize], containers: &[ContainerFacts]) 
         rest.extend(best.map(|place| left_overs.remove(place)));
     }
     // Swarm keeps ended tasks for its own history; only live ones say what runs.
-    let is_task = |index: &usize| containers[*index].labels.contains_key(SWARM_SERVICE);
+    let is_task = |index: &usize| containers[*index].labels.has(SWARM_SERVICE);
     if rest.iter().all(is_task) {
         let live: Vec<usize> = rest
             .iter()
@@ -232,7 +232,7 @@ fn newest(members: &[usize], containers: &[ContainerFacts]) -> Option<usize> {
 }
 
 fn compose_labels(container: &ContainerFacts) -> Option<ComposeLabels> {
-    let label = |name: &str| container.labels.get(name).map(String::as_str);
+    let label = |name: &str| container.labels.get(name);
     label(PROJECT)?;
     let working_dir = label(WORKING_DIR).unwrap_or_default().to_owned();
     let config_files = label(CONFIG_FILES)
@@ -285,9 +285,7 @@ mod tests {
     fn with(name: &str, labels: &[(&str, &str)]) -> ContainerFacts {
         let mut container = container(name, "redis:7");
         for (key, value) in labels {
-            container
-                .labels
-                .insert((*key).to_owned(), (*value).to_owned());
+            container.labels.set(key, value);
         }
         container
     }

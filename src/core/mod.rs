@@ -18,6 +18,7 @@ pub mod history;
 pub mod host;
 pub mod image;
 pub mod inventory;
+pub mod labels;
 pub mod layers;
 pub mod leaning;
 pub mod links;

@@ -1,6 +1,7 @@
 //! Platforms and the documented order in which an engine falls back to another variant.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Platform {
-    pub os: Box<str>,
-    pub arch: Box<str>,
-    pub variant: Option<Box<str>>,
+    pub os: Arc<str>,
+    pub arch: Arc<str>,
+    pub variant: Option<Arc<str>>,
 }
 
 impl Platform {

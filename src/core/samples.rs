@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -13,6 +13,7 @@ use super::engine::{
     ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore, Observation, Whole,
 };
 use super::image::ImageRef;
+use super::labels::Labels;
 use super::platform::Platform;
 use super::remote::{RemoteImage, RemoteLayer};
 
@@ -36,7 +37,7 @@ pub fn container(name: &str, reference: &str) -> ContainerFacts {
         image_id: ImageId(digest(1)),
         reference: reference.to_owned(),
         manifest: None,
-        labels: BTreeMap::new(),
+        labels: Labels::default(),
         state: ContainerState::Running,
         health: Health::None,
         exit_code: None,

@@ -73,7 +73,7 @@ impl Catalog {
     pub fn repositories(&self, registry: &RegistryHost) -> Vec<Box<str>> {
         let all = self.images.iter();
         let pushed = all.filter(|(own, image)| own.registry == *registry && !image.entry.made_here);
-        pushed.map(|(own, _)| own.path.clone()).collect()
+        pushed.map(|(own, _)| (&*own.path).into()).collect()
     }
 
     /// Returns the tags of the repository in the registry.
@@ -86,7 +86,7 @@ impl Catalog {
     pub fn named(&self, reference: &ImageRef) -> Option<BuildName> {
         let image = self.images.get(&reference.repository)?;
         match &reference.pointer {
-            Pointer::Tag(tag) => image.tags.get(tag).cloned(),
+            Pointer::Tag(tag) => image.tags.get(&**tag).cloned(),
             Pointer::Digest { digest, .. } => self.of_top(&reference.repository, digest),
         }
     }

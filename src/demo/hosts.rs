@@ -194,7 +194,7 @@ impl Host {
                     image_id: ImageId(nothing()),
                     reference: reference.clone(),
                     manifest: None,
-                    labels,
+                    labels: labels.into_iter().collect(),
                     state: copy
                         .state
                         .or(entry.state)
@@ -442,10 +442,10 @@ impl Container {
         aside.facts.id = mint::hex(&[&"left over", &self.facts.id, &number]).into();
         aside.facts.name = format!("{}_{}", &aside.facts.id.as_str()[..12], self.facts.name);
         aside.facts.state = ContainerState::Created;
-        aside.facts.labels.insert(
-            "com.docker.compose.replace".to_owned(),
-            self.facts.id.to_string(),
-        );
+        aside
+            .facts
+            .labels
+            .set("com.docker.compose.replace", self.facts.id.as_str());
         aside
     }
 
@@ -457,16 +457,13 @@ impl Container {
         aside.facts.state = ContainerState::Exited;
         aside.facts.exit_code = Some(0);
         aside.facts.health = Health::None;
-        aside
-            .facts
-            .labels
-            .insert("com.docker.compose.oneoff".to_owned(), "True".to_owned());
+        aside.facts.labels.set("com.docker.compose.oneoff", "True");
         aside
     }
 
     /// Tells whether it is none of the service's own containers.
     fn is_aside(&self) -> bool {
-        let label = |name: &str| self.facts.labels.get(name).map(String::as_str);
+        let label = |name: &str| self.facts.labels.get(name);
         label("com.docker.compose.oneoff") == Some("True")
             || label("com.docker.compose.replace").is_some()
     }

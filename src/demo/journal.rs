@@ -37,7 +37,7 @@ fn events(host: &HostName, seen: &Observation) -> Vec<Event> {
     for (number, container) in seen.containers.iter().enumerate() {
         let label = |name: &str| {
             let key = format!("com.docker.compose.{name}");
-            container.labels.get(&key).cloned()
+            container.labels.get(&key).map(str::to_owned)
         };
         let (Some(project), Some(service)) = (label("project"), label("service")) else {
             continue;

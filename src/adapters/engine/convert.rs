@@ -9,6 +9,7 @@ use crate::core::engine::{
     ContainerFacts, ContainerState, EngineFacts, Health, ImageFacts, ImageStore,
 };
 use crate::core::image::{ImageRef, Repository};
+use crate::core::labels::Labels;
 use crate::core::names::ContainerId;
 use crate::core::platform::Platform;
 
@@ -118,7 +119,7 @@ pub struct ImageDetails {
     pub created: Option<Timestamp>,
     pub platform: Option<Platform>,
     pub size: Option<u64>,
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     pub diff_ids: Vec<DiffId>,
     pub complete: bool,
 }
@@ -155,7 +156,7 @@ pub fn image(
     let label = |name: &str| {
         let own = details.and_then(|details| details.labels.get(name));
         let own = own.or_else(|| list_labels.as_ref().and_then(|labels| labels.get(name)));
-        own.filter(|value| !value.is_empty()).cloned()
+        own.filter(|value| !value.is_empty()).map(str::to_owned)
     };
     let list_created = listed
         .and_then(|listed| listed.created)
@@ -205,7 +206,7 @@ fn digests(list: Option<&[String]>) -> Vec<(Repository, TopDigest)> {
     list.unwrap_or_default().iter().filter_map(pair).collect()
 }
 
-fn labels(labels: Option<BTreeMap<String, Option<String>>>) -> BTreeMap<String, String> {
+fn labels(labels: Option<BTreeMap<String, Option<String>>>) -> Labels {
     labels
         .unwrap_or_default()
         .into_iter()
@@ -328,7 +329,7 @@ mod tests {
         assert_eq!(facts.ports, ["127.0.0.1:8443->443/tcp", "8080->80/tcp"]);
         assert_eq!(facts.manifest.as_ref().unwrap().to_string(), id("0b"));
         assert_eq!(facts.network_mode, "container:abc");
-        assert_eq!(facts.labels["odd"], "");
+        assert_eq!(facts.labels.get("odd"), Some(""));
         assert!(!format!("{facts:?}").contains("s3cret"));
     }
 

@@ -13,6 +13,7 @@ use crate::core::digest::ImageId;
 use crate::core::engine::{ContainerFacts, EngineFacts, Observation, Whole};
 use crate::core::failure::HostFailure;
 use crate::core::image::ImageRef;
+use crate::core::labels::Texts;
 use crate::core::names::ContainerId;
 use crate::core::watch::Scope;
 
@@ -104,11 +105,12 @@ impl Observer {
         let mut details = HashMap::new();
         self.containers(&listed, known, scope, &guess, &mut details)
             .await?;
-        let containers: Vec<ContainerFacts> = listed
+        let mut containers: Vec<ContainerFacts> = listed
             .iter()
             .filter_map(|entry| known.containers.get(&entry.id))
             .map(|known| known.facts.clone())
             .collect();
+        containers.shrink_to_fit();
 
         let mut wanted = wanted_images(&containers, &images);
         if *scope == Scope::Whole {
@@ -206,6 +208,10 @@ impl Observer {
             let class = convert::state_class(entry);
             let id = entry.id.clone();
             known.containers.insert(id, KnownContainer { class, facts });
+        }
+        let mut texts = Texts::default();
+        for container in known.containers.values_mut() {
+            container.facts.labels.share(&mut texts);
         }
         for (id, answer) in images.into_iter().zip(of_images) {
             if let Some(image) = answer.found()? {

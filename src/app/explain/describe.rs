@@ -192,10 +192,10 @@ fn container_more(
         let label = if place == 0 { "labels" } else { "" };
         out.toned(label, format!("{name}={value}"), Tone::Quiet);
     }
-    if facts.labels.len() > MOST {
+    if facts.labels.iter().len() > MOST {
         out.toned(
             "",
-            format!("and {} more", facts.labels.len() - MOST),
+            format!("and {} more", facts.labels.iter().len() - MOST),
             Tone::Quiet,
         );
     }

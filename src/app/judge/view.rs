@@ -63,7 +63,7 @@ pub struct ServiceView {
     pub config: ConfigState,
     pub config_why: Option<String>,
     /// The pin of this program, whether it still holds or not.
-    pub pinned: Option<Pinned>,
+    pub pinned: Option<Box<Pinned>>,
     pub builds_behind: Option<u64>,
     /// What a pull would fetch; absent where it is not known.
     pub fetch_bytes: Option<u64>,

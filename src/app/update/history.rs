@@ -215,6 +215,6 @@ fn seen(service: &super::super::judge::ServiceView, at: jiff::Timestamp) -> Seen
             .iter()
             .map(|container| container.id.clone())
             .collect(),
-        pin_holds: service.pinned.as_ref().map(Pinned::holds),
+        pin_holds: service.pinned.as_deref().map(Pinned::holds),
     }
 }

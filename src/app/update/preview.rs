@@ -582,6 +582,6 @@ fn nearest_unread(list: &[Candidate], most: usize) -> Vec<TopDigest> {
 pub(super) fn tagged(repository: &Repository, tag: Box<str>) -> ImageRef {
     ImageRef {
         repository: repository.clone(),
-        pointer: Pointer::Tag(tag),
+        pointer: Pointer::Tag(tag.into()),
     }
 }

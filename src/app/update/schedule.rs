@@ -194,7 +194,7 @@ fn gather_wanted(model: &Model, index: usize, wanted: &mut Wanted) {
             let Some(facts) = observation.containers.iter().find(|c| c.id == container.id) else {
                 continue;
             };
-            let pinned = service.pinned.as_ref();
+            let pinned = service.pinned.as_deref();
             let gathered = judge::gather(model, host, observation, facts, pinned);
             let Some(key) = gathered.question.clone() else {
                 continue;

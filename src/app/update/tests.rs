@@ -201,7 +201,7 @@ fn composed(project: &str, name: &str) -> ContainerFacts {
     ];
     for (label, value) in labels {
         let label = format!("com.docker.compose.{label}");
-        facts.labels.insert(label, value.to_owned());
+        facts.labels.set(&label, value);
     }
     facts
 }

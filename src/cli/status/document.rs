@@ -213,7 +213,7 @@ fn service(view: &ServiceView) -> Service<'_> {
         builds_behind: view.builds_behind,
         fetch_bytes: view.fetch_bytes,
         config: view.config.word(),
-        pinned: view.pinned.as_ref().filter(|pin| pin.holds()).map(pinned),
+        pinned: view.pinned.as_deref().filter(|pin| pin.holds()).map(pinned),
     }
 }
 

@@ -117,7 +117,7 @@ fn verdict(service: &ServiceView, now: Timestamp) -> String {
     if let Some((last, at)) = service.last {
         text.push_str(&format!(" ({}, {})", last.word(), age(now, at)));
     }
-    if service.pinned.as_ref().is_some_and(Pinned::holds) {
+    if service.pinned.as_deref().is_some_and(Pinned::holds) {
         text.push_str(", pinned");
     }
     if service.mixed {

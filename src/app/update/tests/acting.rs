@@ -111,9 +111,8 @@ fn fleet() -> Bench {
         let services = ["api", "db", "web"].map(|name| {
             let mut facts = composed("blog", name);
             if name != "db" {
-                let label = "com.docker.compose.depends_on".to_owned();
-                let on = "db:service_started:false".to_owned();
-                facts.labels.insert(label, on);
+                let label = "com.docker.compose.depends_on";
+                facts.labels.set(label, "db:service_started:false");
             }
             facts
         });

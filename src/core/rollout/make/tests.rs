@@ -18,7 +18,7 @@ fn of_service(name: &str, service: &str, image: u8, state: ContainerState) -> Co
     one.state = state;
     for (key, value) in [("project", "blog"), ("service", service)] {
         let key = format!("com.docker.compose.{key}");
-        one.labels.insert(key, value.to_owned());
+        one.labels.set(&key, value);
     }
     one
 }
@@ -251,7 +251,7 @@ fn one_variable_was_given_and_several_were() {
 #[test]
 fn who_shares_its_network_from_elsewhere_is_told_beforehand() {
     let leaning = |name: &str, labels: &[(&str, &str)]| {
-        let mut one = crate::core::samples::container(name, TAG);
+        let mut one = container(name, TAG);
         one.network_mode = "container:c1".to_owned();
         let labels = labels
             .iter()
