@@ -154,15 +154,16 @@ impl ServiceView {
             .then(|| format!("follows :{tag}, which moves"))
     }
 
-    /// Tells whether a container of it fails its health check, loops, or ended with an error.
+    /// Tells whether a container of it fails its health check, loops, ended with an error, or lost its network.
     pub fn is_unhealthy(&self) -> bool {
-        self.containers.iter().any(|container| {
-            container.health == Health::Unhealthy
-                || container.state == ContainerState::Restarting
-                || container.state == ContainerState::Dead
-                || (container.state == ContainerState::Exited
-                    && container.exit_code.is_some_and(|code| code != 0))
-        })
+        self.cut_off
+            || self.containers.iter().any(|container| {
+                container.health == Health::Unhealthy
+                    || container.state == ContainerState::Restarting
+                    || container.state == ContainerState::Dead
+                    || (container.state == ContainerState::Exited
+                        && container.exit_code.is_some_and(|code| code != 0))
+            })
     }
 
     /// Says in words how its containers live: `healthy`, `running`, `2 of 3 running`, `exited (1)`.
@@ -178,6 +179,9 @@ impl ServiceView {
             .find(|c| c.health == Health::Unhealthy)
         {
             return sick.health.word().unwrap_or_default().to_owned();
+        }
+        if self.cut_off {
+            return "cut off".to_owned();
         }
         if up < self.containers.len() && self.containers.len() > 1 {
             return format!("{up} of {} running", self.containers.len());

@@ -128,9 +128,6 @@ fn marks(model: &Model, service: &ServiceView) -> Vec<Mark> {
     if service.mixed {
         marks.push(mark("mixed", Role::Attention));
     }
-    if service.cut_off {
-        marks.push(mark("cut off", Role::Danger));
-    }
     if service.left_overs > 0 {
         marks.push(mark("left-over", Role::Attention));
     }

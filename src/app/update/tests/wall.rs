@@ -121,3 +121,32 @@ fn a_page_that_goes_on_says_with_what() {
     assert_eq!(dealt(all, 1).len(), 8);
     assert_eq!(dealt(Vec::new(), 4), [Vec::new()]);
 }
+
+#[test]
+fn who_lost_the_network_that_it_shares_is_not_well_whatever_its_health() {
+    let mut bench = wall(0, true);
+    let mut torrent = composed("arr", "torrent");
+    torrent.health = crate::core::engine::Health::Healthy;
+    torrent.network_mode = "container:vpn".to_owned();
+    let both = vec![plain("vpn"), torrent.clone()];
+    bench.up("a", both);
+    let well = bench.service("a/arr/torrent");
+    assert_eq!(
+        (well.is_unhealthy(), well.life().as_str()),
+        (false, "healthy")
+    );
+    bench.up("a", vec![torrent]);
+    let lost = bench.service("a/arr/torrent");
+    assert_eq!(
+        (lost.is_unhealthy(), lost.life().as_str()),
+        (true, "cut off")
+    );
+    let note = lost.note.clone().unwrap_or_default();
+    assert!(note.contains("is gone"), "{note}");
+    let shown = items(&bench.model);
+    assert!(
+        shown
+            .iter()
+            .any(|item| item.text.ends_with("torrent (a): cut off"))
+    );
+}
