@@ -4,26 +4,16 @@
 //! with `BUILD_LOG_FUZZ_SEED` for other logs than the last time.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+#[path = "support/dice.rs"]
+#[allow(dead_code, reason = "not every roll is wanted here")]
+mod dice;
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use homelab_tui::core::build_log::{Build, BuildLog, Reading, Status};
 
-/// A small generator of numbers that are the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % limit.max(1)
-    }
-
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.below(list.len())]
-    }
-}
+use dice::Dice;
 
 /// Pieces that mean something to the parser, put where they do not belong.
 const PIECES: &[&str] = &[
@@ -269,7 +259,7 @@ fn check(bytes: &[u8], dice: &mut Dice) {
         assert!(build.line >= 1 && build.line <= reading.lines);
     }
     let limit = dice.below(300) + 1;
-    let mut portions = Dice(dice.0 | 1);
+    let mut portions = Dice::new(dice.number());
     same(
         "portions",
         (&builds, &reading),
@@ -317,15 +307,14 @@ fn mutated_logs_never_panic_and_read_the_same_in_every_way() {
     let seed = number("BUILD_LOG_FUZZ_SEED").unwrap_or(1);
     // A log that was kept is read again alone: with it one sees whether a mend holds.
     if let Some(kept) = std::env::var_os("BUILD_LOG_FUZZ_LOG") {
-        check(&std::fs::read(kept).unwrap(), &mut Dice(seed));
+        check(&std::fs::read(kept).unwrap(), &mut Dice::new(seed));
         return;
     }
     let seeds = seeds();
     let end = Instant::now() + Duration::from_secs(seconds);
     let (mut logs, mut bytes) = (0_u64, 0_u64);
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut dice = Dice::new(seed);
     while Instant::now() < end {
-        let state = dice.0;
         let mut log = dice.pick(&seeds).clone();
         for _ in 0..=dice.below(12) {
             mutate(&mut log, &seeds, &mut dice);
@@ -333,7 +322,7 @@ fn mutated_logs_never_panic_and_read_the_same_in_every_way() {
         let outcome =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&log, &mut dice)));
         if let Err(panic) = outcome {
-            let file = std::env::temp_dir().join(format!("build-log-fuzz-{state:x}.log"));
+            let file = std::env::temp_dir().join(format!("build-log-fuzz-{seed}-{logs}.log"));
             std::fs::write(&file, &log).unwrap();
             println!("the log that did it is kept in {}", file.display());
             std::panic::resume_unwind(panic);

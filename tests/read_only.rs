@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "support/dice.rs"]
+#[allow(dead_code, reason = "not every roll is wanted here")]
+mod dice;
+
 use std::time::Duration;
 
 use homelab_tui::app::commands::{Command, Kind};
@@ -15,17 +19,13 @@ use homelab_tui::core::rollout::plan::Plan;
 use homelab_tui::demo::Scenario;
 use homelab_tui::demo::driver::Driver;
 
+use dice::Dice;
+
 const KEYS: usize = 10_000;
 
 /// A row of keys that is the same on every run and on every machine.
 fn keys() -> impl Iterator<Item = Key> {
-    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut next = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below as u64).unwrap()
-    };
+    let mut dice = Dice::new(1);
     let named = [
         Code::Enter,
         Code::Esc,
@@ -44,15 +44,15 @@ fn keys() -> impl Iterator<Item = Key> {
         Code::Function(1),
     ];
     std::iter::repeat_with(move || {
-        let code = match next(10) {
-            0..4 => named[next(named.len())],
-            4 => Code::Char(['ä', '漢', '🦀', '\u{202e}', '\u{1b}'][next(5)]),
-            _ => Code::Char(char::from(u8::try_from(32 + next(95)).unwrap())),
+        let code = match dice.below(10) {
+            0..4 => *dice.pick(&named),
+            4 => Code::Char(*dice.pick(&['ä', '漢', '🦀', '\u{202e}', '\u{1b}'])),
+            _ => Code::Char(char::from(u8::try_from(32 + dice.below(95)).unwrap())),
         };
         Key {
             code,
-            ctrl: next(20) == 0,
-            alt: next(40) == 0,
+            ctrl: dice.below(20) == 0,
+            alt: dice.below(40) == 0,
         }
     })
     .take(KEYS)

@@ -6,8 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use super::hosts::config_with;
-use super::ssh_worst::User;
+use super::ssh_worst::{BY_SUDO, ONLY_DOCKER, User, has_sudo};
 use crate::support::{Host, Image, Lab, fresh_seed, unique};
+
+/// A login for the registry REG that it does not know.
+const WRONG_LOGIN: &str = r#"{"auths":{"REG":{"auth":"bGFiOndyb25nLXNlY3JldA=="}}}"#;
 
 /// What doctor says of one host at this address.
 fn doctor(lab: &Lab, address: &str) -> (Vec<Value>, String) {
@@ -43,6 +46,21 @@ fn find<'a>(checks: &'a [Value], link: &str, words: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no {link} with {words:?}: {checks:#?}"))
 }
 
+/// Whether what a check says in this field has these words.
+fn says(check: &Value, field: &str, words: &str) {
+    assert!(check[field].as_str().unwrap().contains(words), "{check:#}");
+}
+
+/// An image of the test's own that the host has pulled from this registry, by its reference there.
+fn pulled(lab: &Lab, host: &Host, registry: &str, repo: &str) -> String {
+    let registry = lab.registry(registry);
+    let image = Image::busybox(lab).label("of", repo).build();
+    registry.push(repo, "1", &image);
+    let reference = registry.reference(repo, "1");
+    host.docker(&["pull", "-q", &reference]);
+    reference
+}
+
 /// A container of compose that runs an image which the host holds under this reference.
 fn runs(host: &Host, reference: &str) -> crate::support::Project {
     let name = unique("doc");
@@ -56,16 +74,11 @@ fn runs(host: &Host, reference: &str) -> crate::support::Project {
 fn each_user_who_pulls_is_tested_with_the_login_that_is_used() {
     let Some(lab) = Lab::here() else { return };
     let host = lab.host("ctd26");
-    let registry = lab.registry("basic");
-    let repo = unique("login");
-    let image = Image::busybox(&lab).label("of", &repo).build();
-    registry.push(&repo, "1", &image);
-    let reference = registry.reference(&repo, "1");
-    host.docker(&["pull", "-q", &reference]);
+    let reference = pulled(&lab, &host, "basic", &unique("login"));
     let _project = runs(&host, &reference);
     let name = reference.split('/').next().unwrap().to_owned();
     // A unit that pulls as a user whose login is wrong.
-    let wrong = r#"{"auths":{"REG":{"auth":"bGFiOndyb25nLXNlY3JldA=="}}}"#.replace("REG", &name);
+    let wrong = WRONG_LOGIN.replace("REG", &name);
     let unit = unique("pulls");
     host.sh(&format!(
         "mkdir -p ~nodock/.docker ~fishy/.docker && printf '%s' '{wrong}' | tee ~fishy/.docker/config.json >~nodock/.docker/config.json && \
@@ -88,10 +101,7 @@ fn each_user_who_pulls_is_tested_with_the_login_that_is_used() {
         &format!("fishy in {unit}.service: {name}"),
     );
     assert_eq!(fishy["state"], "failed", "{fishy:#}");
-    assert!(
-        fishy["detail"].as_str().unwrap().contains("is refused"),
-        "{fishy:#}"
-    );
+    says(fishy, "detail", "is refused");
     assert_eq!(
         fishy["remedy"],
         format!("as fishy on it: docker login {name}")
@@ -102,20 +112,11 @@ fn each_user_who_pulls_is_tested_with_the_login_that_is_used() {
         &format!("nodock in {unit}-b.service"),
     );
     assert_eq!(outside["state"], "unknown", "{outside:#}");
-    assert!(
-        outside["detail"]
-            .as_str()
-            .unwrap()
-            .contains("permission denied"),
-        "{outside:#}"
-    );
+    says(outside, "detail", "permission denied");
 
     let ops = find(&as_ops, "credentials", &format!("ops: {name}"));
     assert_eq!(ops["state"], "failed", "{ops:#}");
-    assert!(
-        ops["detail"].as_str().unwrap().contains("no login, and"),
-        "{ops:#}"
-    );
+    says(ops, "detail", "no login, and");
 
     for secret in [
         "lab-secret",
@@ -131,35 +132,25 @@ fn each_user_who_pulls_is_tested_with_the_login_that_is_used() {
 fn under_sudo_it_is_roots_login_that_counts() {
     let Some(lab) = Lab::here() else { return };
     let host = lab.host("ctd26");
-    if !host.try_sh("command -v sudo").status.success() {
-        crate::support::lab::left_out("there is no sudo here");
+    if !has_sudo(&host) {
         return;
     }
-    let registry = lab.registry("basic");
-    let repo = unique("sudo");
-    let image = Image::busybox(&lab).label("of", &repo).build();
-    registry.push(&repo, "1", &image);
-    let reference = registry.reference(&repo, "1");
-    host.docker(&["pull", "-q", &reference]);
+    let reference = pulled(&lab, &host, "basic", &unique("sudo"));
     let _project = runs(&host, &reference);
     let name = reference.split('/').next().unwrap();
     // The user's own login is wrong and is not what `sudo docker` uses.
-    let wrong = r#"{"auths":{"REG":{"auth":"bGFiOndyb25nLXNlY3JldA=="}}}"#.replace("REG", name);
+    let wrong = WRONG_LOGIN.replace("REG", name);
     let all = User::new(&host, "/bin/bash", "docker");
     let few = User::new(&host, "/bin/bash", "");
-    host.sh(&format!(
-        "mkdir -p /etc/sudoers.d; cd /etc/sudoers.d; echo '{0} ALL=(ALL) NOPASSWD: ALL' >{0}; \
-         echo '{1} ALL=(root) NOPASSWD: /usr/local/bin/docker, /usr/bin/docker' >{1}; chmod 440 {0} {1}",
-        all.name, few.name
-    ));
+    all.may("(ALL) NOPASSWD: ALL");
+    few.may(ONLY_DOCKER);
     for user in [&all, &few] {
         user.writes(".docker/config.json", &wrong);
     }
-    let sudo = ", docker: {command: [sudo, docker]}";
     let at = |user: &User| format!("ssh://{}@ctd26", user.name);
-    let (as_root, _) = doctor_with(&lab, &at(&all), sudo);
+    let (as_root, _) = doctor_with(&lab, &at(&all), BY_SUDO);
     let (as_self, _) = doctor(&lab, &at(&all));
-    let (unknown, _) = doctor_with(&lab, &at(&few), sudo);
+    let (unknown, _) = doctor_with(&lab, &at(&few), BY_SUDO);
 
     let root = find(&as_root, "credentials", &format!("root by sudo: {name}: "));
     eprintln!("{root}");
@@ -171,22 +162,15 @@ fn under_sudo_it_is_roots_login_that_counts() {
     let few = find(&unknown, "credentials", "root by sudo: not tested");
     eprintln!("{few}");
     assert_eq!(few["state"], "unknown", "{few:#}");
-    assert!(
-        few["remedy"].as_str().unwrap().contains("by hand"),
-        "{few:#}"
-    );
+    says(few, "remedy", "by hand");
 }
 
 #[test]
 fn a_registry_without_tls_lacks_a_line_that_is_told_exactly() {
     let Some(lab) = Lab::here() else { return };
     let host = lab.host("new");
-    let registry = lab.registry("plain");
     let repo = unique("plain");
-    let image = Image::busybox(&lab).label("of", &repo).build();
-    registry.push(&repo, "1", &image);
-    let reference = registry.reference(&repo, "1");
-    host.docker(&["pull", "-q", &reference]);
+    let reference = pulled(&lab, &host, "plain", &repo);
     // The same registry by a name that the engine's list does not have.
     let (ip, port) = reference
         .split('/')
@@ -214,12 +198,8 @@ fn a_registry_without_tls_lacks_a_line_that_is_told_exactly() {
 fn the_container_of_a_registry_that_is_down_says_why() {
     let Some(lab) = Lab::here() else { return };
     let host = lab.host("ctd28");
-    let registry = lab.registry("plain");
     let repo = unique("fallen");
-    let image = Image::busybox(&lab).label("of", &repo).build();
-    registry.push(&repo, "1", &image);
-    let reference = registry.reference(&repo, "1");
-    host.docker(&["pull", "-q", &reference]);
+    let reference = pulled(&lab, &host, "plain", &repo);
     let port = 20_000 + fresh_seed() % 10_000;
     let tag = format!("localhost:{port}/{repo}:1");
     host.docker(&["tag", &reference, &tag]);
@@ -246,19 +226,8 @@ fn the_container_of_a_registry_that_is_down_says_why() {
         "registry",
         &format!("localhost:{port}: its container {repo} is exited with exit code 3"),
     );
-    assert!(
-        fallen["detail"]
-            .as_str()
-            .unwrap()
-            .contains("no space left on device"),
-        "{fallen:#}"
-    );
-    assert!(
-        fallen["remedy"]
-            .as_str()
-            .unwrap()
-            .contains(&format!("docker logs --tail 50 {repo}"))
-    );
+    says(fallen, "detail", "no space left on device");
+    says(fallen, "remedy", &format!("docker logs --tail 50 {repo}"));
 }
 
 #[test]
@@ -291,12 +260,6 @@ fn an_engine_that_is_down_says_its_last_words() {
     }
     assert_eq!(find(&checks, "ssh", "answers")["state"], "ok");
     let ended = find(&checks, "engine", "dockerd is failed with exit code 1");
-    assert!(
-        ended["detail"]
-            .as_str()
-            .unwrap()
-            .contains("driver not supported"),
-        "{ended:#}"
-    );
+    says(ended, "detail", "driver not supported");
     assert_eq!(ended["remedy"], "on it: sudo journalctl -u docker -n 50");
 }

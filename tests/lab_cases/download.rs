@@ -12,37 +12,13 @@ use homelab_tui::core::layers::Estimate;
 use super::watcher::Watcher;
 use crate::support::image::{Built, machine};
 use crate::support::registry::Push;
-use crate::support::{Host, Image, Index, Lab, Layer, Packing, Registry, fresh_seed, unique};
+use crate::support::{Dice, Host, Image, Index, Lab, Layer, Packing, Registry, fresh_seed, unique};
 
 /// How many sequences run on each host if nobody says.
 const SEQUENCES: usize = 10;
 /// How many things happen in one.
 const STEPS: usize = 14;
 const TAGS: [&str; 3] = ["latest", "dev", "v1"];
-
-/// A source of chance that can be repeated.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.below(list.len())]
-    }
-}
 
 /// What one pull showed.
 struct Pull {
@@ -64,7 +40,7 @@ struct Sequence<'a> {
     host: &'a Host,
     registry: &'a Registry,
     watcher: &'a mut Watcher,
-    chance: Chance,
+    dice: Dice,
     repos: [String; 2],
     contents: Vec<Layer>,
     /// Images as they were made, so that later ones can be made of them.
@@ -81,7 +57,7 @@ impl Sequence<'_> {
     fn run(mut self) -> Vec<Pull> {
         self.publish();
         for _ in 0..STEPS {
-            match self.chance.below(20) {
+            match self.dice.below(20) {
                 0..=8 => self.pull(),
                 9..=13 => self.publish(),
                 14 | 15 => self.remove(),
@@ -105,12 +81,12 @@ impl Sequence<'_> {
     }
 
     fn place(&mut self) -> (usize, usize) {
-        let repo = usize::from(self.chance.one_in(4));
-        (repo, self.chance.below(TAGS.len()))
+        let repo = usize::from(self.dice.one_in(4));
+        (repo, self.dice.below(TAGS.len()))
     }
 
     fn packing(&mut self) -> Packing {
-        match self.chance.below(8) {
+        match self.dice.below(8) {
             0 => Packing::Gzip(1),
             // Only engines from 23 on can unpack it.
             1 if self.host.name != "old" => Packing::Zstd,
@@ -121,35 +97,32 @@ impl Sequence<'_> {
 
     /// Makes the layers of a new image, mostly out of an earlier one.
     fn layers(&mut self) -> Vec<Layer> {
-        let fresh = |own: &mut Self| own.chance.pick(&own.contents.clone()).clone();
-        let mut layers = match self.images.is_empty() || self.chance.one_in(6) {
-            true => (0..2 + self.chance.below(3)).map(|_| fresh(self)).collect(),
-            false => self.chance.pick(&self.images.clone()).clone(),
+        let fresh = |own: &mut Self| own.dice.pick(&own.contents.clone()).clone();
+        let mut layers = match self.images.is_empty() || self.dice.one_in(6) {
+            true => (0..2 + self.dice.below(3)).map(|_| fresh(self)).collect(),
+            false => self.dice.pick(&self.images.clone()).clone(),
         };
-        match self.chance.below(8) {
+        match self.dice.below(8) {
             0 | 1 => layers.push(fresh(self)),
             2 => {
                 let last = layers.len() - 1;
                 layers[last] = fresh(self);
             }
             3 => {
-                let place = self.chance.below(layers.len() + 1);
+                let place = self.dice.below(layers.len() + 1);
                 layers.insert(place, fresh(self));
             }
             4 => {
-                let (a, b) = (
-                    self.chance.below(layers.len()),
-                    self.chance.below(layers.len()),
-                );
+                let (a, b) = (self.dice.below(layers.len()), self.dice.below(layers.len()));
                 layers.swap(a, b);
             }
             5 => {
-                let twice = self.chance.pick(&layers.clone()).clone();
+                let twice = self.dice.pick(&layers.clone()).clone();
                 layers.push(twice);
             }
             6 => {
                 let packing = self.packing();
-                let place = self.chance.below(layers.len());
+                let place = self.dice.below(layers.len());
                 layers[place] = layers[place].clone().packed(packing);
             }
             _ => {}
@@ -163,7 +136,7 @@ impl Sequence<'_> {
         let layers = self.layers();
         self.images.push(layers.clone());
         // Sometimes the config stays while its layers are packed anew.
-        if !self.chance.one_in(6) {
+        if !self.dice.one_in(6) {
             self.made += 1;
         }
         let mut image = Image::empty()
@@ -177,12 +150,12 @@ impl Sequence<'_> {
         }
         let image = image.build();
         let name = self.repos[repo].clone();
-        let form = self.chance.below(4);
+        let form = self.dice.below(4);
         match form {
             0 => self.push(&name, tag, &image),
             1 => self.push(&name, tag, &Index::of(&[&image]).build()),
             2 => {
-                let note = self.chance.next().to_string();
+                let note = self.dice.number().to_string();
                 let index = Index::of(&[&image]).attestation(&image, &note);
                 self.push(&name, tag, &index.build());
             }
@@ -211,7 +184,7 @@ impl Sequence<'_> {
     /// Foretells a pull, makes it and compares.
     fn pull(&mut self) {
         let places: Vec<(usize, usize)> = self.tags.keys().copied().collect();
-        let (repo, tag) = *self.chance.pick(&places);
+        let (repo, tag) = *self.dice.pick(&places);
         let reference = self.reference(repo, tag);
         let foretold = self.watcher.predict(&reference);
         let mark = self.registry.mark();
@@ -270,7 +243,7 @@ impl Sequence<'_> {
             return;
         }
         self.containers.push(name);
-        let force = self.chance.one_in(2);
+        let force = self.dice.one_in(2);
         if force {
             self.host.try_sh(&format!("docker rmi -f {reference}"));
         }
@@ -348,7 +321,7 @@ fn sequences(lab: &Lab, host: &Host) -> Figures {
             host,
             registry: &registry,
             watcher: &mut watcher,
-            chance: Chance(seed | 1),
+            dice: Dice::new(seed),
             repos: [unique("seq"), unique("seq-b")],
             contents: (0..7)
                 .map(|number| Layer::random(content + number, 300 + 400 * number as usize))

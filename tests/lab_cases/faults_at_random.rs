@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::acting::{Behind, Console, HOSTS, behind, running};
 use super::at_the_screen::Terminal;
 use super::faults::{After, after};
-use crate::support::Lab;
+use crate::support::{Dice, Lab};
 
 /// How many moments of each fault there are if nobody says.
 const MOMENTS: usize = 3;
@@ -20,7 +20,7 @@ const SPAN: Duration = Duration::from_millis(4500);
 /// Moments of chance that can be repeated.
 struct Moments {
     seed: u64,
-    state: u64,
+    dice: Dice,
     count: usize,
 }
 
@@ -32,16 +32,14 @@ impl Moments {
             number("HOMELAB_TUI_MOMENTS").map_or(MOMENTS, |count| usize::try_from(count).unwrap());
         Self {
             seed,
-            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            dice: Dice::new(seed),
             count,
         }
     }
 
     fn next(&mut self) -> Duration {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        Duration::from_millis(self.state % u64::try_from(SPAN.as_millis()).unwrap())
+        let span = usize::try_from(SPAN.as_millis()).unwrap();
+        Duration::from_millis(self.dice.below(span) as u64)
     }
 }
 

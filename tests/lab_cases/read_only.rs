@@ -5,22 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::hosts_tcp::proxy;
-use crate::support::{Image, Lab, unique};
+use crate::support::{Dice, Image, Lab, unique};
 
 /// How many keys are pressed; `READ_ONLY_KEYS` says another number.
 const KEYS: usize = 10_000;
-
-/// The state of a row of numbers that is the same on every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % below as u64).unwrap()
-    }
-}
 
 /// A key as tmux names it.
 fn key(dice: &mut Dice) -> String {
@@ -32,11 +20,11 @@ fn key(dice: &mut Dice) -> String {
     let acting = [
         "u", "b", "p", "r", "P", "x", "e", "y", "Enter", "Space", ":",
     ];
-    match dice.roll(10) {
-        0..3 => named[dice.roll(named.len())].to_owned(),
-        3..5 => acting[dice.roll(acting.len())].to_owned(),
+    match dice.below(10) {
+        0..3 => (*dice.pick(&named)).to_owned(),
+        3..5 => (*dice.pick(&acting)).to_owned(),
         _ => {
-            let c = char::from(u8::try_from(33 + dice.roll(94)).unwrap());
+            let c = char::from(u8::try_from(33 + dice.below(94)).unwrap());
             match c {
                 // tmux reads these as more than a key.
                 ';' | '\\' => "j".to_owned(),
@@ -119,7 +107,7 @@ fn keys_without_sense_and_all_commands_change_nothing() {
     ]);
     wait_for(|| tmux(&["capture-pane", "-p", "-t", "look"]).contains("read-only"));
     let began = Instant::now();
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice::new(1);
     for _ in 0..keys.div_ceil(50) {
         let batch: Vec<String> = (0..50).map(|_| key(&mut dice)).collect();
         let mut args = vec!["send-keys", "-t", "look"];

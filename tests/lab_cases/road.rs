@@ -20,7 +20,7 @@ use homelab_tui::runtime::world::{World, carry_out};
 
 use super::hosts::{config_with, hosts_by, open, run};
 use crate::support::proxy::Proxy;
-use crate::support::{Host, Image, Lab, fresh_seed, unique};
+use crate::support::{Dice, Host, Image, Lab, fresh_seed, unique};
 
 /// An sshd of its own on a lab host, with a log that tells logins and sessions.
 struct LoggedSshd {
@@ -277,17 +277,13 @@ fn after_loss_delay_and_cuts_everything_is_right_and_nothing_is_left() {
 /// Makes the ways bad for a time, each in another way at a time; all is well at the end.
 fn disturb(proxies: &[Proxy], time: Duration) -> usize {
     let end = Instant::now() + time;
-    let mut seed = fresh_seed();
+    let mut dice = Dice::new(fresh_seed());
     let mut count = 0;
     while Instant::now() < end {
-        seed = seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let random = seed >> 33;
-        let proxy = &proxies[usize::try_from(random).unwrap() % proxies.len()];
-        match random / 16 % 5 {
+        let proxy = dice.pick(proxies);
+        match dice.below(5) {
             0 => proxy.cut(),
-            1 => proxy.delay(Duration::from_millis(random / 128 % 400)),
+            1 => proxy.delay(Duration::from_millis(dice.below(400) as u64)),
             2 => proxy.hold(true),
             3 => {
                 proxy.shut(true);
@@ -300,7 +296,7 @@ fn disturb(proxies: &[Proxy], time: Duration) -> usize {
         }
         count += 1;
         std::thread::sleep(
-            Duration::from_millis(300 + random / 1024 % 1500)
+            Duration::from_millis(300 + dice.below(1500) as u64)
                 .min(end.saturating_duration_since(Instant::now())),
         );
     }

@@ -10,6 +10,20 @@ use super::hosts::{config_with, hosts_by, open, run};
 use super::hosts_ssh::another_sshd;
 use crate::support::{Host, Lab, unique};
 
+/// More of a host's entry: docker is called by sudo.
+pub(super) const BY_SUDO: &str = ", docker: {command: [sudo, docker]}";
+/// What [`User::may`] says for one who may call docker as root, and nothing else.
+pub(super) const ONLY_DOCKER: &str = "(root) NOPASSWD: /usr/local/bin/docker, /usr/bin/docker";
+
+/// Whether sudo is there; notes that the test was left out where it is not.
+pub(super) fn has_sudo(host: &Host) -> bool {
+    let found = host.try_sh("command -v sudo").status.success();
+    if !found {
+        crate::support::lab::left_out("there is no sudo here");
+    }
+    found
+}
+
 /// A user of a lab host, gone when it is dropped.
 pub(super) struct User {
     host: Host,
@@ -39,6 +53,14 @@ impl User {
         let path = home.join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
+    }
+
+    /// Lets sudo run this for the user, in the words of a sudoers file.
+    pub(super) fn may(&self, rule: &str) {
+        self.host.sh(&format!(
+            "mkdir -p /etc/sudoers.d; cd /etc/sudoers.d; echo '{0} ALL={rule}' >{0}; chmod 440 {0}",
+            self.name
+        ));
     }
 }
 
@@ -235,27 +257,22 @@ fn d4_d11_foreign_shells_and_noise() {
 fn d4_sudo_lets_docker_through_or_says_what_it_wants() {
     let Some(lab) = Lab::here() else { return };
     let host = lab.host("ctd26");
-    if !host.try_sh("command -v sudo").status.success() {
-        crate::support::lab::left_out("there is no sudo here");
+    if !has_sudo(&host) {
         return;
     }
     let free = User::new(&host, "/bin/bash", "");
     let asked = User::new(&host, "/bin/bash", "");
     let not_named = User::new(&host, "/bin/bash", "");
-    host.sh(&format!(
-        "mkdir -p /etc/sudoers.d; cd /etc/sudoers.d; \
-         echo '{0} ALL=(root) NOPASSWD: /usr/local/bin/docker, /usr/bin/docker' >{0}; echo '{1} ALL=(ALL) ALL' >{1}; chmod 440 {0} {1}",
-        free.name, asked.name
-    ));
+    free.may(ONLY_DOCKER);
+    asked.may("(ALL) ALL");
     let at = |user: &User| format!("ssh://{}@ctd26", user.name);
-    let sudo = ", docker: {command: [sudo, docker]}";
     let fleet = Fleet::new(
         &lab,
         "",
         &[
-            ("free", at(&free), sudo),
-            ("asked", at(&asked), sudo),
-            ("not-named", at(&not_named), sudo),
+            ("free", at(&free), BY_SUDO),
+            ("asked", at(&asked), BY_SUDO),
+            ("not-named", at(&not_named), BY_SUDO),
             ("doas", at(&free), ", docker: {command: [doas, docker]}"),
         ],
     );

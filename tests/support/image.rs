@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     archive::{Entry, gzip, tar, zstd},
+    dice::Dice,
     lab::Lab,
 };
 
@@ -37,13 +38,10 @@ impl Layer {
 
     /// A layer with one file of this many bytes that no compression would shrink.
     pub fn random(seed: u64, size: usize) -> Self {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut dice = Dice::new(seed);
         let mut content = Vec::with_capacity(size + 8);
         while content.len() < size {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            content.extend_from_slice(&state.to_le_bytes());
+            content.extend_from_slice(&dice.number().to_le_bytes());
         }
         content.truncate(size);
         Self::of(&[Entry::File(

@@ -24,10 +24,12 @@
 //! | [`host`] | commands, docker, compose projects and faults on a host |
 //! | [`image`] | images and indexes made blob by blob |
 //! | [`archive`] | bytes of tar, gzip and zstd |
+//! | [`dice`] | chance that can be repeated; test programs without a lab take it alone |
 //! | [`registry`] | filling a registry and reading what it was asked |
 //! | [`tailnet`] | a tailnet of real tailscaled, where their binaries are at hand |
 
 pub mod archive;
+pub mod dice;
 pub mod host;
 pub mod http;
 pub mod image;
@@ -36,6 +38,7 @@ pub mod proxy;
 pub mod registry;
 pub mod tailnet;
 
+pub use dice::Dice;
 pub use host::{Host, Project};
 pub use image::{Image, Index, Layer, Packing};
 pub use lab::{Lab, fresh_seed, unique};
