@@ -208,6 +208,25 @@ impl Observation {
         self.pulled.extend(earlier.take(room).cloned());
     }
 
+    /// Returns the held image that a reference names as an engine reads it: an Id, a digest or a tag.
+    pub fn image_named(&self, reference: &str) -> Option<&ImageFacts> {
+        let held = |image: &&ImageFacts| !image.removed;
+        if let Ok(id) = reference.parse::<ImageId>() {
+            return self.images.get(&id).filter(held);
+        }
+        let reference = reference.parse::<ImageRef>().ok()?;
+        let Some(wanted) = reference.digest() else {
+            return self.image_of_tag(&reference);
+        };
+        let has = |image: &&ImageFacts| {
+            image.id.digest() == wanted.digest()
+                || image
+                    .digests_in(&reference.repository)
+                    .any(|own| own == wanted)
+        };
+        self.images.values().filter(held).find(has)
+    }
+
     /// Returns the image that the tag names on this host now.
     pub fn image_of_tag(&self, reference: &ImageRef) -> Option<&ImageFacts> {
         self.images
@@ -236,5 +255,38 @@ mod as_list {
             .into_iter()
             .map(|image| (image.id.clone(), image))
             .collect())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::ImageStore;
+    use crate::core::samples;
+
+    #[test]
+    fn a_reference_names_a_held_image_by_tag_digest_or_id() {
+        let held = samples::image(1, &["app:1"], &[("app", 7)], None);
+        let mut gone = samples::image(2, &[], &[("app", 8)], None);
+        gone.removed = true;
+        let images = vec![held.clone(), gone.clone()];
+        let observation = samples::observation(ImageStore::Graph, images, Vec::new());
+        let named = |reference: &str| {
+            let found = observation.image_named(reference);
+            found.map(|image| image.id.clone())
+        };
+        let by_digest = |repository: &str, image: usize| {
+            let (_, digest) = &observation.images.values().nth(image).unwrap().digests[0];
+            format!("{repository}@{digest}")
+        };
+        let own = Some(held.id.clone());
+        assert_eq!(named("app:1"), own);
+        assert_eq!(named(&by_digest("app", 0)), own);
+        assert_eq!(named(&held.id.to_string()), own);
+        // Another tag, the digest in another repository, and what only a container still stands on.
+        assert_eq!(named("app:2"), None);
+        assert_eq!(named(&by_digest("other", 0)), None);
+        assert_eq!(named(&by_digest("app", 1)), None);
+        assert_eq!(named(&gone.id.to_string()), None);
     }
 }

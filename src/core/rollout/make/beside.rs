@@ -1,8 +1,6 @@
 //! The services that share the network of the one that is planned, and are made anew with it.
 
-use crate::core::digest::ImageId;
 use crate::core::engine::ContainerFacts;
-use crate::core::image::{ImageRef, Pointer};
 use crate::core::inventory;
 use crate::core::rollout::plan::TargetPlan;
 
@@ -20,31 +18,6 @@ pub(super) fn containers<'a>(
         .collect()
 }
 
-/// Returns the image that a reference names on the host, if it names one.
-fn named<'a>(known: &Known<'a>, reference: &str) -> Option<&'a ImageId> {
-    let held = |id: &ImageId| known.observation.images.get_key_value(id);
-    if let Ok(id) = reference.parse::<ImageId>() {
-        return held(&id).map(|(id, _)| id);
-    }
-    let reference = reference.parse::<ImageRef>().ok()?;
-    if matches!(reference.pointer, Pointer::Digest { .. }) {
-        let wanted = reference.digest()?;
-        let mut images = known.observation.images.values();
-        return images
-            .find(|image| {
-                image.id.digest() == wanted.digest()
-                    || image
-                        .digests_in(&reference.repository)
-                        .any(|own| own == wanted)
-            })
-            .map(|image| &image.id);
-    }
-    known
-        .observation
-        .image_of_tag(&reference)
-        .map(|image| &image.id)
-}
-
 /// Returns the image that the service's tag names by now, where that is not the one it runs.
 pub(super) fn named_by_its_tag(
     known: &Known<'_>,
@@ -53,8 +26,8 @@ pub(super) fn named_by_its_tag(
 ) -> Option<String> {
     let own = containers(known, plan, service);
     let first = own.first()?;
-    let named = named(known, &first.reference)?;
-    (*named != first.image_id).then(|| named.short().to_owned())
+    let named = known.observation.image_named(&first.reference)?;
+    (named.id != first.image_id).then(|| named.id.short().to_owned())
 }
 
 /// Says why one of them could not be made anew with the image that it runs.
@@ -76,7 +49,8 @@ pub(super) fn blocked(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
             ));
         }
         let asked = known.dossier.dependent_images.get(service)?;
-        if *asked == first.reference || named(known, asked) == Some(&first.image_id) {
+        let named = known.observation.image_named(asked);
+        if *asked == first.reference || named.is_some_and(|image| image.id == first.image_id) {
             return None;
         }
         Some(format!(
