@@ -1,36 +1,33 @@
 //! The real world: hosts over their own connections, registries, the notes for the next start.
 
+mod hosts;
+mod kept;
+mod offers;
+mod registries;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::adapters::ahead::Ahead;
 use crate::adapters::blobs::BlobStore;
 use crate::adapters::credentials::Credentials;
 use crate::adapters::hosts::{HostSession, Hosts};
-use crate::adapters::jobs::run;
-use crate::adapters::journal::Journal;
 use crate::adapters::memory::MemoryFile;
-use crate::adapters::paths::{Paths, try_writing};
+use crate::adapters::paths::Paths;
 use crate::adapters::registry::{Registries, RegistryOptions};
 use crate::adapters::shelf::Shelves;
-use crate::adapters::ssh::Master;
 use crate::adapters::tailscale::Tailscale;
 use crate::adapters::tailscale::road::Road;
 use crate::app::effect::{Act, Look};
 use crate::app::mode::Operating;
 use crate::app::model::Model;
-use crate::app::msg::{Kept, Msg, Now};
-use crate::core::failure::{HostFailure, HostTrouble};
-use crate::core::files::FilesState;
+use crate::app::msg::Now;
 use crate::core::history::Event;
-use crate::core::host::HostSpec;
 use crate::core::memory::Memory;
 use crate::core::mode;
-use crate::core::names::HostName;
 use crate::core::offer::Offer;
 use crate::core::settings::Settings;
 
@@ -140,47 +137,6 @@ impl Live {
         }
     }
 
-    /// Reads what the last start left, in the background.
-    pub fn recall(&self) {
-        let queue = self.queue.clone();
-        let Some(file) = self.memory.clone() else {
-            // A start that waits for the memory must hear that there is none.
-            let _ = queue.send(Msg::Restored(Box::default()));
-            return;
-        };
-        tokio::task::spawn_blocking(move || {
-            let recalled = file.load();
-            let _ = queue.send(Msg::Restored(Box::new(recalled.memory)));
-            if let Some(remark) = recalled.remark {
-                let _ = queue.send(Msg::Trouble(remark));
-            }
-        });
-    }
-
-    /// Says early where this machine's disk takes nothing, rather than with the first thing that is lost; in the
-    /// background.
-    pub fn try_places(&self) {
-        let queue = self.queue.clone();
-        let cache = self.memory.as_ref().map(MemoryFile::folder);
-        let places = [
-            (Kept::LastObservation, "the last observation", cache),
-            (Kept::Journal, "the journal", self.state.clone()),
-        ];
-        tokio::task::spawn_blocking(move || {
-            for (what, words, folder) in places {
-                let Some(folder) = folder else { continue };
-                if let Err(error) = try_writing(&folder) {
-                    let why = format!(
-                        "cannot keep {words}: {error} in {}; all goes on from memory",
-                        folder.display()
-                    );
-                    let result = Err(why);
-                    let _ = queue.send(Msg::Kept { what, result });
-                }
-            }
-        });
-    }
-
     /// Names the configuration that hosts may be added to.
     #[must_use]
     pub fn configured_by(mut self, file: Option<PathBuf>) -> Self {
@@ -188,95 +144,9 @@ impl Live {
         self
     }
 
-    pub(super) fn settings(&self) -> Arc<Settings> {
-        self.settings.clone()
-    }
-
-    pub(super) fn queue(&self) -> Queue {
-        self.queue.clone()
-    }
-
-    pub(super) fn hosts(&self) -> Arc<Hosts> {
-        self.hosts.clone()
-    }
-
-    pub(super) fn config_file(&self) -> Option<PathBuf> {
-        self.config.clone()
-    }
-
-    /// Returns the open way to a host.
-    pub(super) fn session(&self, host: &HostName) -> Option<HostSession> {
-        self.sessions.get(host)
-    }
-
-    /// Logs in to a host whose engine does not answer; nothing where that fails too.
-    pub(super) async fn login(&self, spec: &HostSpec) -> Option<Arc<Master>> {
-        // Whoever asks for more than one word of a host has heard already that a login waits.
-        self.hosts.login(spec, &|_| {}).await.ok()
-    }
-
     /// Tells whether this machine seems to have a tailnet.
     pub fn has_tailnet(&self) -> bool {
         self.road.is_some()
-    }
-
-    /// Finds out what the hosts' addresses mean, then follows the tailnet.
-    fn watch_tailnet(&self) {
-        let Some(road) = self.road.clone() else {
-            return;
-        };
-        let (hosts, settings, queue) = (
-            self.hosts.clone(),
-            self.settings.clone(),
-            self.queue.clone(),
-        );
-        tokio::spawn(async move {
-            let resolve = settings.hosts.iter().map(|spec| async {
-                let resolved = hosts.resolve(&spec.address).await?;
-                let name = Some(resolved.host).filter(|_| !resolved.proxied);
-                let host = spec.name.clone();
-                let _ = queue.send(Msg::Destination { host, name });
-                Some(())
-            });
-            futures_util::future::join_all(resolve).await;
-            road.follow(|tailnet| {
-                let _ = queue.send(Msg::Tailnet(Box::new(tailnet)));
-            })
-            .await;
-        });
-    }
-
-    fn connect(&self, host: HostName) {
-        let Some(spec) = self.settings.host(&host).cloned() else {
-            return;
-        };
-        let (hosts, queue, sessions, road) = (
-            self.hosts.clone(),
-            self.queue.clone(),
-            self.sessions.clone(),
-            self.road.clone(),
-        );
-        let jobs = self.finds_jobs.then(|| self.jobs.clone());
-        tokio::spawn(async move {
-            let waits = {
-                let (host, queue) = (host.clone(), queue.clone());
-                move |failure: HostFailure| {
-                    let host = host.clone();
-                    let _ = queue.send(Msg::Waiting { host, failure });
-                }
-            };
-            let failure = match hosts.connect(&spec, &waits).await {
-                Ok(session) => {
-                    if let Some(road) = &road {
-                        // The path to a peer is chosen once somebody talks to it.
-                        road.look_again();
-                    }
-                    follow(&host, session, &sessions, &queue, jobs).await
-                }
-                Err(failure) => failure,
-            };
-            let _ = queue.send(Msg::Disconnected { host, failure });
-        });
     }
 }
 
@@ -297,54 +167,6 @@ impl Asking {
     }
 }
 
-/// Announces an open way and passes its events on until it is lost.
-async fn follow(
-    host: &HostName,
-    session: HostSession,
-    sessions: &Sessions,
-    queue: &Queue,
-    jobs: Option<Jobs>,
-) -> HostFailure {
-    sessions.put(host.clone(), session.clone());
-    let mut events = session.events();
-    let _ = queue.send(Msg::Connected {
-        host: host.clone(),
-        rtt_ms: u64::try_from(session.rtt().as_millis()).unwrap_or(u64::MAX),
-        could_change: session.could_change(),
-    });
-    if let Some(jobs) = jobs {
-        let name = host.clone();
-        tokio::spawn(async move { jobs.find(&name).await });
-    }
-    let failure = loop {
-        let next = tokio::select! {
-            next = events.next() => next,
-            failure = session.ended() => break failure,
-        };
-        match next {
-            Some(Ok(event)) => {
-                let host = host.clone();
-                if queue.send(Msg::Event { host, event }).is_err() {
-                    break lost();
-                }
-            }
-            Some(Err(failure)) => break failure,
-            None => break lost(),
-        }
-    };
-    let _ = sessions.take(host);
-    session.close().await;
-    failure
-}
-
-fn lost() -> HostFailure {
-    HostFailure::new(
-        HostTrouble::NoConnection,
-        "the connection was lost",
-        "dialled again by itself",
-    )
-}
-
 impl World for Live {
     fn look(&mut self, look: Look, model: &Model, _: Now) {
         match look {
@@ -354,168 +176,48 @@ impl World for Live {
                 host,
                 generation,
                 scope,
-            } => {
-                let (session, queue) = (self.sessions.get(&host), self.queue.clone());
-                tokio::spawn(async move {
-                    let result = match session {
-                        Some(session) => session.observe(&scope).await.map(Box::new),
-                        None => Err(lost()),
-                    };
-                    let _ = queue.send(Msg::Observed {
-                        host,
-                        generation,
-                        result,
-                    });
-                });
-            }
+            } => self.observe(host, generation, scope),
             Look::Render {
                 host,
                 project,
                 recipe,
-            } => {
-                let (session, queue) = (self.sessions.get(&host), self.queue.clone());
-                tokio::spawn(async move {
-                    let state = match session {
-                        Some(session) => session.render(&recipe, &project).await,
-                        None => FilesState::Unknown("the host is not connected".to_owned()),
-                    };
-                    let _ = queue.send(Msg::Rendered {
-                        host,
-                        project,
-                        recipe,
-                        state,
-                    });
-                });
-            }
-            Look::Resolve(question) => {
-                let (registries, queue) = (self.registries.clone(), self.queue.clone());
-                tokio::spawn(async move {
-                    let result = registries.ask(&question).await.map(Box::new);
-                    let _ = queue.send(Msg::Resolved {
-                        key: question.key,
-                        result,
-                    });
-                });
-            }
-            Look::Image { key, places } => {
-                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
-                tokio::spawn(async move {
-                    let result = ahead.image(&key, &places).await.map(Box::new);
-                    let _ = queue.send(Msg::Imaged { key, result });
-                });
-            }
-            Look::Catalog { route, registry } => {
-                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
-                self.asking.push(tokio::spawn(async move {
-                    let result = ahead.catalog(&route, &registry).await;
-                    let key = (route, registry);
-                    let _ = queue.send(Msg::Cataloged { key, result });
-                }));
-            }
-            Look::Tags { route, repository } => {
-                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
-                self.asking.push(tokio::spawn(async move {
-                    let key = (route, repository);
-                    let shelf = ahead.shelf(&key).await;
-                    let _ = queue.send(Msg::Shelved {
-                        key: key.clone(),
-                        shelf: Box::new(shelf),
-                    });
-                    let result = ahead.tags(&key).await;
-                    let _ = queue.send(Msg::Listed { key, result });
-                }));
-            }
+            } => self.render(host, project, recipe),
+            Look::Recheck { host } => self.recheck(&host),
+            Look::Pace { host } => self.pace(host),
+            Look::Journal { host } => self.journal(host),
+            Look::Logs {
+                number,
+                host,
+                containers,
+            } => self.follow_logs(number, &host, containers),
+            Look::LeaveLogs => self.logs.cease(),
+            Look::Resolve(question) => self.resolve(question),
+            Look::Image { key, places } => self.image(key, places),
+            Look::Catalog { route, registry } => self.catalog(route, registry),
+            Look::Tags { route, repository } => self.tags(route, repository),
+            Look::Head {
+                asker,
+                route,
+                reference,
+                keep,
+            } => self.head(asker, route, reference, keep),
             Look::Trust {
                 key,
                 place,
                 image,
                 beside,
                 anew,
-            } => {
-                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
-                self.asking.push(tokio::spawn(async move {
-                    let trust = ahead.trust(&place, &image, beside, anew).await;
-                    let trust = Box::new(trust);
-                    let _ = queue.send(Msg::Trusted { key, trust });
-                }));
-            }
-            Look::Pace { host } => {
-                let (session, queue) = (self.sessions.get(&host), self.queue.clone());
-                tokio::spawn(async move {
-                    let place = session.and_then(|session| session.place().cloned());
-                    // A host without a shell, or one that cannot be asked, has told nothing.
-                    let pulls = match place {
-                        Some(place) => run::pulls(&place).await.unwrap_or_default(),
-                        None => Vec::new(),
-                    };
-                    let _ = queue.send(Msg::Paced { host, pulls });
-                });
-            }
+            } => self.trust(key, place, image, beside, anew),
+            Look::BuildCache { route, reference } => self.build_cache(route, reference),
             Look::Cease => self.asking.cease(),
-            Look::Journal { host } => {
-                let (actor, queue) = (self.actor(), self.queue.clone());
-                let recorded = self.records.written();
-                tokio::spawn(async move {
-                    recorded.await;
-                    let result = match &host {
-                        Some(host) => actor.journal(host).await,
-                        None => Ok(actor.own_journal().await),
-                    };
-                    let _ = queue.send(Msg::Journal { host, result });
-                });
-            }
             Look::Offers => self.look_for_offers(),
             Look::Try(offer) => self.try_offer(offer),
-            Look::Recheck { host } => {
-                if let Some(session) = self.sessions.get(&host) {
-                    tokio::spawn(async move { session.recheck().await });
-                }
-            }
             Look::Plan(wish) => self.jobs.plan(wish, model),
-            Look::Logs {
-                number,
-                host,
-                containers,
-            } => {
-                self.logs.cease();
-                let Some(session) = self.sessions.get(&host) else {
-                    return;
-                };
-                for (place, id) in containers.into_iter().enumerate() {
-                    let (session, queue) = (session.clone(), self.queue.clone());
-                    let task = super::logs::follow(session, id, place, number, queue);
-                    self.logs.push(tokio::spawn(task));
-                }
-            }
-            Look::LeaveLogs => self.logs.cease(),
             Look::Builds { source } => {
                 self.builds
                     .follow(source, &self.settings, &self.sessions, &self.queue);
             }
             Look::WatchBuilds { closely } => self.builds.watch(closely),
-            Look::BuildCache { route, reference } => {
-                let (registries, queue) = (self.registries.clone(), self.queue.clone());
-                tokio::spawn(async move {
-                    let result = registries.cache(&route, &reference).await;
-                    let _ = queue.send(Msg::BuildCache { reference, result });
-                });
-            }
-            Look::Head {
-                asker,
-                route,
-                reference,
-                keep,
-            } => {
-                let (ahead, queue) = (self.ahead.clone(), self.queue.clone());
-                self.asking.push(tokio::spawn(async move {
-                    let result = ahead.head(&route, &reference, keep).await;
-                    let _ = queue.send(Msg::Headed {
-                        asker,
-                        reference,
-                        result,
-                    });
-                }));
-            }
         }
     }
 
@@ -524,32 +226,11 @@ impl World for Live {
     }
 
     fn remember(&mut self, memory: Memory) {
-        let queue = self.queue.clone();
-        let Some(file) = self.memory.clone() else {
-            // A start that waits for the memory must hear that there is none.
-            let _ = queue.send(Msg::Restored(Box::default()));
-            return;
-        };
-        // What could not be written before may be by now.
-        self.record(Vec::new());
-        let recorded = self.records.written();
-        self.sessions.saving(tokio::spawn(async move {
-            // What was seen is on disk before it is forgotten that it was new.
-            recorded.await;
-            let save = move || {
-                let result = file.save(&memory).map_err(|error| error.to_string());
-                let what = Kept::LastObservation;
-                let _ = queue.send(Msg::Kept { what, result });
-            };
-            let _ = tokio::task::spawn_blocking(save).await;
-        }));
+        self.keep(memory);
     }
 
     fn record(&mut self, events: Vec<Event>) {
-        if let Some(state) = &self.state {
-            self.records
-                .write(Journal::in_folder(state), events, self.queue.clone());
-        }
+        self.write_down(events);
     }
 
     async fn close(&mut self) {

@@ -16,7 +16,6 @@ pub mod jobs;
 pub mod live;
 mod logs;
 pub mod notify;
-mod offers;
 mod records;
 mod sessions;
 pub mod terminal;

@@ -9,12 +9,12 @@ use crate::core::host::{Address, HostSpec};
 use crate::core::offer::Offer;
 use crate::core::watch::Scope;
 
-use super::live::Live;
+use super::Live;
 
 impl Live {
     /// Gathers hosts that could be added; none of them is contacted.
     pub(super) fn look_for_offers(&self) {
-        let (settings, queue) = (self.settings(), self.queue());
+        let (settings, queue) = (self.settings.clone(), self.queue.clone());
         tokio::spawn(async move {
             let places = Places::of_user(&settings);
             let offers = discover::offers(places.as_ref(), &settings).await;
@@ -24,7 +24,7 @@ impl Live {
 
     /// Tests whether an engine answers at an offer's address, and hangs up.
     pub(super) fn try_offer(&self, offer: Offer) {
-        let (hosts, queue) = (self.hosts(), self.queue());
+        let (hosts, queue) = (self.hosts.clone(), self.queue.clone());
         tokio::spawn(async move {
             let result = match offer.address.parse::<Address>() {
                 Ok(address) => {
@@ -62,7 +62,7 @@ impl Live {
 
     /// Writes hosts into the configuration.
     pub(super) fn write_hosts(&self, offers: Vec<Offer>) {
-        let (file, queue) = (self.config_file(), self.queue());
+        let (file, queue) = (self.config.clone(), self.queue.clone());
         tokio::task::spawn_blocking(move || {
             let ending = match file {
                 Some(file) => match append::append(&file, &offers) {
