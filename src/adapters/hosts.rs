@@ -18,8 +18,8 @@ use crate::core::files::{FilesState, Recipe};
 use crate::core::host::{Address, HostSpec};
 use crate::core::image::ImageRef;
 use crate::core::mode::Operating;
-use crate::core::names::ContainerId;
-use crate::core::names::ProjectName;
+use crate::core::names::{ContainerId, ProjectName};
+use crate::core::rollout::off_limits;
 use crate::core::settings::SshSettings;
 use crate::core::watch::Scope;
 
@@ -197,7 +197,7 @@ impl HostSession {
     /// Says why nothing can be changed there.
     pub fn place_to_change(&self, _: &Operating) -> Result<&Place, String> {
         if self.spec.read_only {
-            return Err("this host is read-only".to_owned());
+            return Err(off_limits::READ_ONLY_HOST.to_owned());
         }
         self.place()
             .ok_or_else(|| "scripts cannot be run on this host".to_owned())

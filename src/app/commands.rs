@@ -10,6 +10,7 @@ use crate::core::names::ServiceKey;
 use super::judge::ServiceView;
 pub use refuse::hindrance;
 
+use super::mode::ReadOnly;
 use super::model::Model;
 use super::rows;
 use super::screen::{RowId, View};
@@ -529,7 +530,7 @@ pub const COMMANDS: &[Command] = &[
 /// Returns why the command cannot be used now, if it cannot.
 pub fn refusal(model: &Model, command: &Command) -> Option<String> {
     if command.kind == Kind::Change && model.read_only {
-        return Some("this session is read-only".to_owned());
+        return Some(ReadOnly.to_string());
     }
     (command.refuse)(model)
 }

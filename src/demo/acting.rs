@@ -129,7 +129,7 @@ impl Demo {
                 docker: &["docker".to_owned()],
                 fetch_bytes: service.fetch_bytes,
                 settings: self.settings.rollback,
-                not_compose: None,
+                off_limits: None,
                 changed_by_others: None,
             },
         ))

@@ -1,6 +1,6 @@
 //! Why a command cannot be used here and now: one function a reason, named by the rows of the table.
 
-use crate::core::inventory::ProjectKind;
+use crate::core::rollout::off_limits::{READ_ONLY_HOST, off_limits};
 
 use crate::app::jobs;
 use crate::app::model::{HostModel, Model};
@@ -191,18 +191,14 @@ pub fn hindrance(model: &Model, key: &ServiceKey) -> Option<String> {
         return Some("it is gone".to_owned());
     };
     let host = &model.hosts[model.host_index(&service.key.host)?];
-    if host.spec.read_only {
-        return Some("this host is read-only".to_owned());
+    if let Some(never) = off_limits(&host.spec, service.kind) {
+        return Some(never.to_owned());
     }
     if let Some(away) = host.away() {
         return Some(away);
     }
     if host.could_change == Some(false) {
         return Some("the way to this host lets nothing be changed".to_owned());
-    }
-    match service.kind {
-        ProjectKind::Compose | ProjectKind::None => {}
-        ProjectKind::Swarm => return Some("swarm services are only watched for now".to_owned()),
     }
     let job = model
         .jobs
@@ -249,7 +245,7 @@ pub(super) fn needs_running_container(model: &Model) -> Option<String> {
         return Some(away);
     }
     if host.is_some_and(|host| host.spec.read_only) {
-        return Some("this host is read-only".to_owned());
+        return Some(READ_ONLY_HOST.to_owned());
     }
     let running = service
         .containers

@@ -12,6 +12,7 @@ use super::events::{DoneTarget, Event, PlanLine, PlanTarget, Proof, StartedTarge
 use super::{ActArguments, confirmed, exit_of, meant, show};
 use crate::adapters::jobs::run::NotStarted;
 use crate::adapters::paths::Paths;
+use crate::app::mode::ReadOnly;
 use crate::app::model::Model;
 use crate::core::mode::Operating;
 use crate::core::names::{HostName, ServiceKey, Target};
@@ -90,7 +91,7 @@ impl Journey {
         let (mut prepared, order_why) = (many.prepared, many.order_why);
         if read_only {
             for one in &mut prepared {
-                one.plan.blocked = Some("this session is read-only".to_owned());
+                one.plan.blocked = Some(ReadOnly.to_string());
             }
         }
         let plan = PlanLine {

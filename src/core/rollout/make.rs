@@ -71,8 +71,8 @@ pub struct Known<'a> {
     pub docker: &'a [String],
     pub fetch_bytes: Option<u64>,
     pub settings: RollbackSettings,
-    /// Whether the project is a swarm stack or no project at all.
-    pub not_compose: Option<&'static str>,
+    /// Why nothing is ever changed there, if so.
+    pub off_limits: Option<&'static str>,
     /// When and how often the service was changed by others than this console and the host's own timers, in words.
     pub changed_by_others: Option<&'a str>,
 }

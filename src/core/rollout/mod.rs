@@ -7,6 +7,7 @@ pub mod dossier;
 pub mod guard;
 pub mod job;
 pub mod make;
+pub mod off_limits;
 pub mod order;
 pub mod pin;
 pub mod plain;

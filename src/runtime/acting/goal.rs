@@ -2,14 +2,53 @@
 
 use crate::app::judge::ServiceView;
 use crate::app::model::{HostModel, Model};
-use crate::core::engine::Observation;
+use crate::core::digest::ImageId;
+use crate::core::engine::{ImageFacts, Observation};
 use crate::core::history;
 use crate::core::image::ImageRef;
 use crate::core::platform::Platform;
 use crate::core::remote::{QuestionKey, RemoteImage};
 use crate::core::rollout::Action;
+use crate::core::rollout::make::Goal;
+use crate::core::verdict::Verdict;
 
-use super::{Actor, Asked, Order, held, tag_goal};
+use super::{Actor, Order};
+
+/// A goal with what it borrows from.
+pub(super) enum Asked {
+    Tag(Option<Box<RemoteImage>>),
+    Held(Box<ImageFacts>),
+    /// The host's own image, as the registry could not be asked for what it has; with the reason.
+    HeldInstead(Box<ImageFacts>, String),
+    Fetched(Box<RemoteImage>),
+    Nowhere(String),
+    /// The text names several; with their names.
+    Ambiguous(String),
+}
+
+impl Asked {
+    /// Returns the image whose download is not foretold yet.
+    pub(super) fn unforetold(&self, service: &ServiceView) -> Option<&RemoteImage> {
+        match self {
+            Self::Fetched(image) => Some(image),
+            Self::Tag(Some(image)) if service.fetch_bytes.is_none() => Some(image),
+            Self::Tag(_)
+            | Self::Held(_)
+            | Self::HeldInstead(..)
+            | Self::Nowhere(_)
+            | Self::Ambiguous(_) => None,
+        }
+    }
+
+    pub(super) fn as_goal(&self) -> Goal<'_> {
+        match self {
+            Self::Tag(image) => Goal::Tag(image.as_deref()),
+            Self::Held(image) | Self::HeldInstead(image, _) => Goal::Held(image),
+            Self::Fetched(image) => Goal::Fetched(image),
+            Self::Nowhere(why) | Self::Ambiguous(why) => Goal::Nowhere(why.clone()),
+        }
+    }
+}
 
 impl Actor {
     /// Finds out where an action leads to.
@@ -116,5 +155,37 @@ impl Actor {
                 former.image_id.short()
             )),
         }
+    }
+}
+
+/// Returns the host's own image of an Id.
+pub(super) fn held(observation: &Observation, id: &ImageId) -> Option<Box<ImageFacts>> {
+    observation.images.get(id).cloned().map(Box::new)
+}
+
+/// Says what the tag names now, or why that is not known; nothing where it names what runs.
+fn tag_goal(model: &Model, service: &ServiceView) -> Result<Option<Box<RemoteImage>>, String> {
+    let known = service
+        .question
+        .as_ref()
+        .and_then(|key| model.remotes.get(key))
+        .ok_or("the registry was not asked")?;
+    if let Some((_, failure)) = &known.remote.failure {
+        return Err(format!("what the tag names now is not known: {failure}"));
+    }
+    match &known.remote.answer {
+        // An engine that asks for us tells the digest alone, also of another image than the running one.
+        Some(answer)
+            if answer.image.is_none()
+                && service.verdict != Verdict::Current
+                && !service.running.digests.contains(&answer.top) =>
+        {
+            Err(format!(
+                "the tag names {}, whose manifest could not be read from here",
+                answer.top.short()
+            ))
+        }
+        Some(answer) => Ok(answer.image.clone().map(Box::new)),
+        None => Err("the registry has not answered".to_owned()),
     }
 }

@@ -14,7 +14,8 @@ use crate::core::remote::{QuestionKey, RemoteImage};
 use crate::core::rollout::make;
 use crate::core::tag_family::{Found, families, find_revision, split_revision, tags_of_day};
 
-use super::{Actor, Asked, held};
+use super::Actor;
+use super::goal::{Asked, held};
 
 /// How many of the newest images are read for a revision that only a label carries; Docker Hub counts each.
 const LABELS: usize = 40;

@@ -13,7 +13,7 @@ use super::{Goal, Known, Wish, beside};
 /// Says why the plan may not run, if it may not.
 pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
     let dossier = known.dossier;
-    if let Some(why) = known.not_compose {
+    if let Some(why) = known.off_limits {
         return Some(why.to_owned());
     }
     if let Some(already) = plan.blocked.take() {

@@ -129,7 +129,7 @@ fn stopped_by(
     look: &Look,
     plan: &TargetPlan,
 ) -> Option<String> {
-    if let Some(why) = known.not_compose {
+    if let Some(why) = known.off_limits {
         return Some(why.to_owned());
     }
     match wish.action {

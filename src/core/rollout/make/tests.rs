@@ -99,7 +99,7 @@ fn planned(containers: Vec<ContainerFacts>, to: i64, change: impl Fn(&mut Dossie
             docker: &["docker".to_owned()],
             fetch_bytes: None,
             settings: RollbackSettings::default(),
-            not_compose: None,
+            off_limits: None,
             changed_by_others: None,
         },
     )

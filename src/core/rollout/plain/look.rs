@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{flag, list, object, says_nothing, text};
 use crate::core::age;
+use crate::core::rollout::off_limits;
 use crate::core::rollout::plan::MARKED;
 use crate::core::text::clean_within;
 
@@ -190,7 +191,7 @@ impl Look {
             );
         }
         if object(self.config(), "Labels").is_some_and(|labels| labels.contains_key(SWARM)) {
-            return Some("swarm services are only watched for now".to_owned());
+            return Some(off_limits::SWARM.to_owned());
         }
         if says_nothing(self.image.get("Config")) {
             return Some(
