@@ -2,13 +2,12 @@
 //!
 //! This module does not know which registry answers, nor what an engine holds.
 
-mod quick;
+mod grammar;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use oci_distribution::Reference;
 use serde::{Deserialize, Serialize};
 
 use super::digest::{Digest, TopDigest};
@@ -118,7 +117,7 @@ impl ImageRef {
     /// The rule is docker's: the first part of a path is a host if it has a dot or a colon, or is `localhost`.
     pub fn names_a_registry(text: &str) -> bool {
         text.split_once('/')
-            .is_some_and(|(first, _)| first.contains(['.', ':']) || first == "localhost")
+            .is_some_and(|(first, _)| grammar::names_a_host(first))
     }
 
     /// Returns the reference as people type it: short on Docker Hub.
@@ -144,30 +143,13 @@ impl FromStr for ImageRef {
         if bare_hex || text.parse::<Digest>().is_ok() {
             return Err(BadReference::ImageId);
         }
-        if let Some(parts) = quick::read(text) {
-            return Self::of_parts(parts);
-        }
-        Self::by_whole_grammar(text)
+        let parts = grammar::read(text).map_err(|what| BadReference::Grammar(what.to_owned()))?;
+        Self::of_parts(parts)
     }
 }
 
 impl ImageRef {
-    /// Reads a text of any spelling; this holds the grammar, and takes its time.
-    fn by_whole_grammar(text: &str) -> Result<Self, BadReference> {
-        let parsed: Reference = text
-            .parse()
-            .map_err(|error: oci_distribution::ParseError| {
-                BadReference::Grammar(error.to_string())
-            })?;
-        Self::of_parts(quick::Parts {
-            registry: Some(parsed.registry()),
-            path: parsed.repository(),
-            tag: parsed.tag(),
-            digest: parsed.digest(),
-        })
-    }
-
-    fn of_parts(parts: quick::Parts<'_>) -> Result<Self, BadReference> {
+    fn of_parts(parts: grammar::Parts<'_>) -> Result<Self, BadReference> {
         let registry = match parts.registry {
             None | Some("index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com") => {
                 DOCKER_HUB
@@ -289,29 +271,61 @@ mod tests {
         assert!(!ImageRef::names_a_registry("redis:7.2"));
     }
 
+    /// Reads a text as the crate of the registry's answers does.
+    fn by_the_crate(text: &str) -> Option<ImageRef> {
+        let parsed: oci_distribution::Reference = text.parse().ok()?;
+        let parts = grammar::Parts {
+            registry: Some(parsed.registry()),
+            path: parsed.repository(),
+            tag: parsed.tag(),
+            digest: parsed.digest(),
+        };
+        ImageRef::of_parts(parts).ok()
+    }
+
     proptest::proptest! {
         #[test]
-        fn the_short_way_agrees_with_the_whole_grammar(
-            text in "((localhost|docker\\.io|index\\.docker\\.io|[a-zA-Z0-9-]{0,4}(\\.[a-z0-9-]{0,3}){0,2})?(:[0-9]{0,5})?/)?[a-zA-Z0-9._/-]{0,12}(:[a-zA-Z0-9._-]{0,8})?(@sha256:([0-9a-f]{64}|[0-9a-fA-F]{0,65}))?"
+        fn the_grammar_agrees_with_the_crate_s(
+            text in "((localhost|docker\\.io|index\\.docker\\.io|[a-zA-Z0-9-]{0,4}(\\.[a-z0-9-]{0,3}){0,2})?(:[0-9]{0,5})?/)?[a-zA-Z0-9._/-]{0,12}(:[a-zA-Z0-9._-]{0,8})?(@(sha256:([0-9a-f]{64}|[0-9a-fA-F]{0,65})|sha512:[0-9a-f]{128}|[a-z0-9+]{0,6}:[0-9a-f]{64}))?"
         ) {
-            if let Some(parts) = quick::read(&text) {
-                proptest::prop_assert_eq!(ImageRef::of_parts(parts), ImageRef::by_whole_grammar(&text));
-            }
+            let own = grammar::read(&text).ok().and_then(|parts| ImageRef::of_parts(parts).ok());
+            proptest::prop_assert_eq!(own, by_the_crate(&text));
         }
     }
 
     #[test]
-    fn the_usual_spellings_go_the_short_way() {
-        let digest = format!("x:1@sha256:{}", "1".repeat(64));
+    fn odd_spellings_are_read_and_what_is_none_is_told() {
         for text in [
-            "redis",
-            "redis:7.2-alpine",
-            "ghcr.io/me/a_b/c-d:main-abc1234",
-            "localhost:5000/x",
-            &digest,
+            "a__b/c---d:x",
+            "[fd00::1]:5000/me/x:1",
+            "Registry.LAN:5000/x",
+            "xn--n3h.com/x",
         ] {
-            assert!(quick::read(text).is_some(), "{text}");
-            assert_eq!(text.parse(), ImageRef::by_whole_grammar(text));
+            let read = text
+                .parse::<ImageRef>()
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(read, read.to_string().parse().unwrap());
         }
+        for (text, what) in [
+            ("UPPER", "lower case"),
+            ("me/Upper", "lower case"),
+            ("x:", "tag"),
+            ("x:caf\u{e9}", "tag"),
+            ("", "words"),
+            ("a___b", "words"),
+            ("a..b", "words"),
+            ("x@sha256:12", "digest"),
+            ("r.lan:port/x", "registry"),
+        ] {
+            let error = text.parse::<ImageRef>().unwrap_err().to_string();
+            assert!(error.contains(what), "{text}: {error}");
+        }
+        let long = format!("r.lan/{}", "a".repeat(256));
+        assert!(
+            long.parse::<ImageRef>()
+                .unwrap_err()
+                .to_string()
+                .contains("longer")
+        );
     }
 }
