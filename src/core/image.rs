@@ -114,7 +114,7 @@ impl ImageRef {
 
     /// Tells whether the text, as a person wrote it, names a registry host.
     ///
-    /// The rule is docker's: the first part of a path is a host if it has a dot or a colon, or is `localhost`.
+    /// The rule is docker's: the first part of a path is a host if it has a dot, a colon or a capital, or is `localhost`.
     pub fn names_a_registry(text: &str) -> bool {
         text.split_once('/')
             .is_some_and(|(first, _)| grammar::names_a_host(first))
@@ -288,8 +288,13 @@ mod tests {
         fn the_grammar_agrees_with_the_crate_s(
             text in "((localhost|docker\\.io|index\\.docker\\.io|[a-zA-Z0-9-]{0,4}(\\.[a-z0-9-]{0,3}){0,2})?(:[0-9]{0,5})?/)?[a-zA-Z0-9._/-]{0,12}(:[a-zA-Z0-9._-]{0,8})?(@(sha256:([0-9a-f]{64}|[0-9a-fA-F]{0,65})|sha512:[0-9a-f]{128}|[a-z0-9+]{0,6}:[0-9a-f]{64}))?"
         ) {
-            let own = grammar::read(&text).ok().and_then(|parts| ImageRef::of_parts(parts).ok());
-            proptest::prop_assert_eq!(own, by_the_crate(&text));
+            // There a host of capitals is taken for a part of the name, which can have none.
+            let first = text.split('/').next().unwrap_or_default();
+            let capitals = first.bytes().any(|byte| byte.is_ascii_uppercase());
+            if !capitals || first.contains(['.', ':']) {
+                let own = grammar::read(&text).ok().and_then(|parts| ImageRef::of_parts(parts).ok());
+                proptest::prop_assert_eq!(own, by_the_crate(&text));
+            }
         }
     }
 
@@ -300,6 +305,7 @@ mod tests {
             "[fd00::1]:5000/me/x:1",
             "Registry.LAN:5000/x",
             "xn--n3h.com/x",
+            "NAS/x",
         ] {
             let read = text
                 .parse::<ImageRef>()
@@ -309,6 +315,7 @@ mod tests {
         for (text, what) in [
             ("UPPER", "lower case"),
             ("me/Upper", "lower case"),
+            ("Me/Upper", "lower case"),
             ("x:", "tag"),
             ("x:caf\u{e9}", "tag"),
             ("", "words"),

@@ -72,7 +72,9 @@ pub(super) fn read(text: &str) -> Result<Parts<'_>, &'static str> {
 
 /// Tells whether the first part of a path is a registry: docker's rule.
 pub(super) fn names_a_host(first: &str) -> bool {
-    first.contains(['.', ':']) || first == "localhost"
+    // No part of a repository's name has capitals.
+    let capitals = first.bytes().any(|byte| byte.is_ascii_uppercase());
+    first.contains(['.', ':']) || first == "localhost" || capitals
 }
 
 fn is_digest(text: &str) -> bool {
