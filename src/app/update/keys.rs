@@ -14,7 +14,7 @@ use super::super::model::{Link, Model};
 use super::super::rows::{self, Place, Rows};
 use super::super::screen::{Group, Notice, Overlay, RowId, View};
 use super::super::targets;
-use super::{acting, find, fleet, offers, views};
+use super::{acting, clipboard, find, fleet, offers, views};
 
 /// The longest text a field takes.
 const LONGEST_TEXT: usize = 200;
@@ -196,7 +196,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
         model.screen.in_detail = model.screen.in_detail.filter(|_| command.run == Run::Panel);
     }
     match command.run {
-        _ if views::takes(model, command.run) => views::run(model, command.run, effects),
+        _ if views::takes(model, command.run) => views::run(model, command.run),
         Run::Down => move_by(model, 1),
         Run::Up => move_by(model, -1),
         Run::PageDown => move_by(model, page(model)),
@@ -231,21 +231,9 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
             model.screen.group = model.screen.group.next();
         }
         Run::Refresh => refresh(model),
-        Run::CopyDigest => {
-            if let Some(service) = commands::selected_service(model) {
-                let running = &service.running;
-                let text = running
-                    .digests
-                    .first()
-                    .map_or_else(|| running.image_id.to_string(), |digest| digest.to_string());
-                notice(model, format!("copied {text}"));
-                effects.push(Effect::Console(Console::Copy(text)));
-            }
-        }
-        Run::CopySource => {
-            views::copy_source(model, effects);
-        }
-        Run::Browse => views::browse(model, effects),
+        Run::CopyDigest => clipboard::copy_digest(model, effects),
+        Run::CopySource => clipboard::copy_source(model, effects),
+        Run::Browse => clipboard::browse(model, effects),
         Run::Fleet
         | Run::Layers
         | Run::Tags
@@ -253,7 +241,7 @@ pub fn run<M: Mode>(model: &mut Model, command: &'static Command, effects: &mut 
         | Run::Logs
         | Run::Registry
         | Run::History
-        | Run::Wall => views::run(model, command.run, effects),
+        | Run::Wall => views::run(model, command.run),
         Run::Discover => offers::open(model, false, effects),
         Run::Pull => acting::ask(model, Action::Pull, effects),
         Run::Recreate => acting::ask(model, Action::Recreate, effects),

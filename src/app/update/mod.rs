@@ -5,6 +5,7 @@
 mod acting;
 mod builds;
 mod catalog;
+mod clipboard;
 mod clock;
 mod find;
 mod fleet;
