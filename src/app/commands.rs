@@ -229,7 +229,7 @@ pub const COMMANDS: &[Command] = &[
         id: "filter",
         keys: &["/"],
         label: "filter",
-        help: "Show only what matches a text: a name, an image, a verdict, an environment; among tags (3) go to a tag, a digest or the beginning of a git revision.",
+        help: "Show only what matches a text: a name, an image, a verdict, an environment; among tags go to a tag, a digest or the beginning of a git revision.",
         kind: Kind::Look,
         footer: 8,
         refuse: refuse::needs_fleet_or_tags,

@@ -80,6 +80,14 @@ impl Keymap {
             .map(|key| key.to_string())
             .unwrap_or_default()
     }
+
+    /// Names a command within a sentence: by its first key, by its own name where no key is left to it.
+    pub fn named(&self, id: &str) -> String {
+        match self.keys_of(id).next() {
+            Some(key) => key.to_string(),
+            None => format!("command {id}"),
+        }
+    }
 }
 
 impl Default for Keymap {

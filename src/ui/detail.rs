@@ -73,7 +73,7 @@ fn selected(model: &Model, rows: &Rows, pen: &mut Pen<'_>, area: Rect) -> Option
         (Some(_), _) => format!("{first} to {last} of {total}"),
         (None, 0) => String::new(),
         (None, _) => {
-            let key = model.keymap.shown("panel");
+            let key = model.keymap.named("panel");
             format!("{} more, {key}", total - last)
         }
     };

@@ -18,7 +18,7 @@ pub fn draw(model: &Model, pen: &mut Pen<'_>, area: Rect) {
                 Role::Attention,
             ),
             (
-                format!("{} drops the filter", model.keymap.shown("back")),
+                format!("{} drops the filter", model.keymap.named("back")),
                 Role::Text,
             ),
         ]

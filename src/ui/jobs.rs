@@ -81,7 +81,7 @@ fn strip(model: &Model, job: &Job, hidden: usize, pen: &mut Pen<'_>, area: Rect)
         put(pen, &job.detail, Role::Quiet, 2);
     }
     let mut aside = match (&job.ended, job.cancelled) {
-        (Some(_), _) => format!("{} seen", model.keymap.shown("back")),
+        (Some(_), _) => format!("{} seen", model.keymap.named("back")),
         (None, true) => "asked to stop".to_owned(),
         (None, false) if job.queued => "waits here for its turn".to_owned(),
         (None, false) => "goes on without this console".to_owned(),

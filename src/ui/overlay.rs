@@ -84,7 +84,7 @@ pub fn close(
         return;
     }
     let seen = scroll + usize::from(inner.height);
-    let back = model.keymap.shown("back");
+    let back = model.keymap.named("back");
     let mut text = format!(" {back} back ");
     if total > usize::from(inner.height) {
         text = format!(

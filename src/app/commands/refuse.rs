@@ -75,13 +75,18 @@ pub(super) fn needs_private_registry(model: &Model) -> Option<String> {
 
 /// Refuses what concerns the list of services while another view is open.
 pub(super) fn needs_fleet(model: &Model) -> Option<String> {
-    (model.screen.view != View::Fleet).then(|| "only in the fleet (1)".to_owned())
+    let fleet = || model.keymap.named("fleet");
+    (model.screen.view != View::Fleet).then(|| format!("only in the fleet ({})", fleet()))
 }
 
 pub(super) fn needs_fleet_or_tags(model: &Model) -> Option<String> {
     match model.screen.view {
         View::Fleet | View::Tags { .. } => None,
-        _ => Some("only in the fleet (1) and among tags (3)".to_owned()),
+        _ => Some(format!(
+            "only in the fleet ({}) and among tags ({})",
+            model.keymap.named("fleet"),
+            model.keymap.named("tags")
+        )),
     }
 }
 
@@ -132,7 +137,8 @@ pub(super) fn needs_source(model: &Model) -> Option<String> {
 /// Says why the image selected among the tags cannot be kept on the host, if so.
 pub(super) fn needs_keepable(model: &Model) -> Option<String> {
     let Some(candidate) = selected_candidate(model) else {
-        return Some("select an image among the tags first (3)".to_owned());
+        let tags = model.keymap.named("tags");
+        return Some(format!("select an image among the tags first ({tags})"));
     };
     if candidate.kept {
         return Some("this image is kept already".to_owned());

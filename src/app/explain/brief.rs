@@ -136,7 +136,8 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
     match service.config {
         ConfigState::Same => out.add("config", "same as the files"),
         state => {
-            let keys = (state == ConfigState::Changed).then(|| "c lists the keys".to_owned());
+            let lists = || format!("{} lists the keys", model.keymap.named("config"));
+            let keys = (state == ConfigState::Changed).then(lists);
             let text = joined([
                 Some(state.word().to_owned()),
                 service.config_why.clone(),

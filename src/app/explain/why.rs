@@ -41,7 +41,7 @@ fn service_why(model: &Model, service: &ServiceView) -> Explanation {
     verdict(model, service, &mut out);
     out.gap();
     runs(model, service, host, &mut out);
-    config(service, &mut out);
+    config(model, service, &mut out);
     out.gap();
     let remote = service
         .question
@@ -60,7 +60,7 @@ fn service_why(model: &Model, service: &ServiceView) -> Explanation {
         failed(model, remote, &mut out);
     }
     out.gap();
-    let refresh = model.keymap.shown("refresh");
+    let refresh = model.keymap.named("refresh");
     out.toned("", format!("{refresh} looks again now"), Tone::Quiet);
     out
 }
@@ -334,7 +334,7 @@ fn failed(model: &Model, remote: &Remote, out: &mut Explanation) {
     }
 }
 
-fn config(service: &ServiceView, out: &mut Explanation) {
+fn config(model: &Model, service: &ServiceView, out: &mut Explanation) {
     let tone = match service.config {
         ConfigState::Same => Tone::Plain,
         ConfigState::Changed | ConfigState::Unreadable => Tone::Attention,
@@ -348,7 +348,12 @@ fn config(service: &ServiceView, out: &mut Explanation) {
     let changed = service.config == ConfigState::Changed;
     out.toned("config", text, tone);
     if changed {
-        out.toned("", "c lists the keys that differ", Tone::Quiet);
+        let config = model.keymap.named("config");
+        out.toned(
+            "",
+            format!("{config} lists the keys that differ"),
+            Tone::Quiet,
+        );
     }
 }
 
@@ -396,7 +401,7 @@ fn host_why(model: &Model, host: &HostModel) -> Explanation {
     }
     out.gap();
     tallies(model, &RowId::Host(host.spec.name.clone()), &mut out);
-    let refresh = model.keymap.shown("refresh");
+    let refresh = model.keymap.named("refresh");
     out.toned("", format!("{refresh} looks again now"), Tone::Quiet);
     out
 }

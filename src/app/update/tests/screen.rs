@@ -1,6 +1,8 @@
 //! Keys, text fields, selection.
 
 use super::*;
+use crate::app::commands::{self, COMMANDS};
+use crate::app::keymap::Keymap;
 
 fn fleet() -> Bench {
     let mut bench = Bench::new(&[("a", "ssh://a"), ("b", "ssh://b")]);
@@ -249,6 +251,39 @@ fn a_copy_is_an_effect_and_says_what_was_copied() {
             .text
             .contains(&digest)
     );
+}
+
+#[test]
+fn what_is_said_names_the_keys_that_the_operator_chose() {
+    let mut bench = fleet();
+    bench.press("G 3");
+    let keys = [
+        ("fleet", &["f1"][..]),
+        ("tags", &["alt-t"]),
+        ("why", &["1", "3"]),
+    ];
+    let own = keys.map(|(id, keys)| {
+        (
+            id.to_owned(),
+            keys.iter().map(|key| (*key).into()).collect(),
+        )
+    });
+    bench.model.keymap = Keymap::new(&own.into()).0;
+    let refused = |model: &Model, id: &str| {
+        let command = COMMANDS.iter().find(|command| command.id == id).unwrap();
+        commands::refusal(model, command)
+    };
+    let said = refused(&bench.model, "group").unwrap();
+    assert_eq!(said, "only in the fleet (f1)");
+    bench.press("f1");
+    let said = refused(&bench.model, "keep").unwrap();
+    assert_eq!(said, "select an image among the tags first (alt-t)");
+
+    // A command that lost its keys to others is told by its name.
+    let taken = [("why".to_owned(), vec!["3".to_owned()])];
+    bench.model.keymap = Keymap::new(&taken.into()).0;
+    let said = refused(&bench.model, "keep").unwrap();
+    assert_eq!(said, "select an image among the tags first (command tags)");
 }
 
 #[test]
