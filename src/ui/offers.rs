@@ -135,7 +135,7 @@ fn rows_of(list: &TickList, rows: &[Row], pen: &mut Pen<'_>, area: Rect) {
             Trial::Fails(failure) => (failure.to_string(), Role::Attention),
         };
         let half = left(x) / 2;
-        x += pen.put(x, y, half, &row.offer.address, Role::Quiet) + 2;
+        x += pen.put(x, y, half, &row.offer.address.to_string(), Role::Quiet) + 2;
         pen.put(x, y, left(x), &clean_within(&words, LONGEST), role);
     }
 }

@@ -42,11 +42,20 @@ impl Role {
         Self::Danger,
         Self::Accent,
     ];
-}
 
-impl Ground {
-    /// All grounds.
-    pub const ALL: [Self; 4] = [Self::Screen, Self::Header, Self::Selection, Self::Overlay];
+    /// Returns the entry of a theme's file that tells its look.
+    fn entry(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Quiet => "quiet",
+            Self::Border => "border",
+            Self::Header => "header",
+            Self::Good => "good",
+            Self::Attention => "attention",
+            Self::Danger => "danger",
+            Self::Accent => "accent",
+        }
+    }
 }
 
 /// What a piece of the screen lies on.
@@ -56,6 +65,33 @@ pub enum Ground {
     Header,
     Selection,
     Overlay,
+}
+
+impl Ground {
+    /// All grounds.
+    pub const ALL: [Self; 4] = [Self::Screen, Self::Header, Self::Selection, Self::Overlay];
+
+    /// Returns the entry of a theme's file that tells its look; two grounds share theirs with a role.
+    fn entry(self) -> &'static str {
+        match self {
+            Self::Screen => Role::Text.entry(),
+            Self::Header => Role::Header.entry(),
+            Self::Selection => "selection",
+            Self::Overlay => "overlay",
+        }
+    }
+}
+
+/// Returns the entries of a theme's file, each once, in the order of its table.
+fn entries() -> Vec<&'static str> {
+    let mut all: Vec<&str> = Role::ALL.map(Role::entry).to_vec();
+    let grounds = Ground::ALL.map(Ground::entry);
+    all.extend(
+        grounds
+            .iter()
+            .filter(|entry| !Role::ALL.map(Role::entry).contains(entry)),
+    );
+    all
 }
 
 /// How much colour a terminal has.
@@ -70,13 +106,14 @@ pub enum Depth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Theme {
     pub name: String,
-    looks: [Look; ROLES.len()],
+    roles: [Look; Role::ALL.len()],
+    grounds: [Look; Ground::ALL.len()],
 }
 
 /// Why a theme cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTheme {
-    #[error("theme {theme}: there is no role {role:?}; expected {}", ROLES.join(", "))]
+    #[error("theme {theme}: there is no role {role:?}; expected {}", entries().join(", "))]
     UnknownRole { theme: String, role: String },
     #[error("theme {theme}: the role {role} is missing")]
     MissingRole { theme: String, role: &'static str },
@@ -93,24 +130,6 @@ pub enum BadTheme {
     NeedsBoth { theme: String, role: &'static str },
 }
 
-/// The roles of a theme's file, in the order of its table.
-const ROLES: [&str; 10] = [
-    "text",
-    "quiet",
-    "border",
-    "header",
-    "good",
-    "attention",
-    "danger",
-    "accent",
-    "selection",
-    "overlay",
-];
-
-const HEADER: usize = 3;
-const SELECTION: usize = 8;
-const OVERLAY: usize = 9;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Look {
     fg: Option<Color>,
@@ -125,44 +144,53 @@ impl Theme {
     /// Names the role and the word that are wrong, and what would be right.
     pub fn new(name: &str, roles: &BTreeMap<String, String>) -> Result<Self, BadTheme> {
         let theme = || name.to_owned();
-        if let Some(role) = roles.keys().find(|role| !ROLES.contains(&role.as_str())) {
+        if let Some(role) = roles
+            .keys()
+            .find(|role| !entries().contains(&role.as_str()))
+        {
             return Err(BadTheme::UnknownRole {
                 theme: theme(),
                 role: role.clone(),
             });
         }
-        let mut looks = [Look::default(); ROLES.len()];
-        for (look, role) in looks.iter_mut().zip(ROLES) {
-            let Some(text) = roles.get(role) else {
-                return Err(BadTheme::MissingRole {
-                    theme: theme(),
-                    role,
-                });
-            };
-            *look = Look::parse(text).map_err(|word| BadTheme::BadWord {
+        let look = |role: &'static str| {
+            let text = roles.get(role).ok_or_else(|| BadTheme::MissingRole {
+                theme: theme(),
+                role,
+            })?;
+            Look::parse(text).map_err(|word| BadTheme::BadWord {
                 theme: theme(),
                 role: role.to_owned(),
                 word,
-            })?;
+            })
+        };
+        let mut own = Self {
+            name: theme(),
+            roles: [Look::default(); Role::ALL.len()],
+            grounds: [Look::default(); Ground::ALL.len()],
+        };
+        for role in Role::ALL {
+            own.roles[role as usize] = look(role.entry())?;
         }
-        for place in [0, HEADER] {
-            if looks[place].fg.is_none() || looks[place].bg.is_none() {
+        for ground in Ground::ALL {
+            own.grounds[ground as usize] = look(ground.entry())?;
+        }
+        for ground in [Ground::Screen, Ground::Header] {
+            let below = own.grounds[ground as usize];
+            if below.fg.is_none() || below.bg.is_none() {
                 return Err(BadTheme::NeedsBoth {
                     theme: theme(),
-                    role: ROLES[place],
+                    role: ground.entry(),
                 });
             }
         }
-        Ok(Self {
-            name: theme(),
-            looks,
-        })
+        Ok(own)
     }
 
     /// Returns the theme with its colours brought down to what the terminal has.
     #[must_use]
     pub fn reduced(mut self, depth: Depth) -> Self {
-        for look in &mut self.looks {
+        for look in self.roles.iter_mut().chain(&mut self.grounds) {
             look.fg = look.fg.map(|color| reduce(color, depth));
             look.bg = look.bg.map(|color| reduce(color, depth));
         }
@@ -171,14 +199,9 @@ impl Theme {
 
     /// Returns the style of a role on a ground, with both colours set.
     pub fn style(&self, role: Role, ground: Ground) -> Style {
-        let base = self.looks[0];
-        let below = match ground {
-            Ground::Screen => base,
-            Ground::Header => self.looks[HEADER],
-            Ground::Selection => self.looks[SELECTION],
-            Ground::Overlay => self.looks[OVERLAY],
-        };
-        let own = self.looks[role as usize];
+        let base = self.grounds[Ground::Screen as usize];
+        let below = self.grounds[ground as usize];
+        let own = self.roles[role as usize];
         // A selection with a colour of its own is made for that colour alone; so is the header's plain text.
         let forced = matches!(ground, Ground::Selection).then_some(below.fg);
         let plain = matches!(role, Role::Text) && ground == Ground::Header;
