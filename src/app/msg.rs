@@ -9,6 +9,7 @@ use crate::core::engine::Observation;
 use crate::core::failure::{HostFailure, RegistryFailure};
 use crate::core::files::{FilesState, Recipe};
 use crate::core::history::Event;
+use crate::core::host::Address;
 use crate::core::image::ImageRef;
 use crate::core::logs::LogNews;
 use crate::core::memory::Memory;
@@ -47,7 +48,7 @@ pub enum Msg {
     Offered(Vec<Offer>),
     /// A test of a host on offer ended, or waits for a person.
     Tried {
-        address: String,
+        address: Address,
         result: Result<String, HostFailure>,
     },
     /// What came of writing hosts into the configuration.

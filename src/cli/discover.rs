@@ -16,7 +16,7 @@ struct Document<'a> {
 #[derive(Debug, Serialize)]
 struct Entry<'a> {
     name: &'a str,
-    address: &'a str,
+    address: String,
     source: &'static str,
     online: Option<bool>,
 }
@@ -24,7 +24,7 @@ struct Entry<'a> {
 fn entry(offer: &Offer) -> Entry<'_> {
     Entry {
         name: &offer.name,
-        address: &offer.address,
+        address: offer.address.to_string(),
         source: offer.source.word(),
         online: offer.online,
     }
@@ -52,7 +52,7 @@ pub fn report(offers: &[Offer], json: bool, output: &mut Output<'_>) -> Result<E
         };
         table.row([
             offer.name.clone(),
-            offer.address.clone(),
+            offer.address.to_string(),
             offer.source.word().to_owned(),
             online.to_owned(),
         ]);
@@ -74,7 +74,7 @@ mod tests {
     fn the_document_is_the_contracts() {
         let offers = [Offer {
             name: "nas".to_owned(),
-            address: "ssh://nas.lab.test".to_owned(),
+            address: "ssh://nas.lab.test".parse().unwrap(),
             source: OfferSource::Tailnet,
             online: Some(false),
         }];

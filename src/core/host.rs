@@ -26,16 +26,33 @@ pub enum Address {
 
 /// The reason why a text is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not an address: {0}; expected local, unix:///path, tcp://host:port or ssh://[user@]host[:port]"
-)]
-pub struct BadAddress(String);
+#[error("not an address: {why}; expected {forms}", forms = Address::FORMS)]
+pub struct BadAddress {
+    why: String,
+}
+
+impl Address {
+    /// All forms of an address, fit for "expected …".
+    pub const FORMS: &'static str =
+        "local, unix:///path, tcp://host:port or ssh://[user@]host[:port]";
+
+    /// Makes the address of an engine behind a name or an IP address that ssh knows.
+    pub fn ssh(destination: &str) -> Self {
+        Self::Ssh {
+            user: None,
+            destination: destination.to_owned(),
+            port: None,
+        }
+    }
+}
 
 impl FromStr for Address {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let bad = |why: &str| BadAddress(format!("{text:?} {why}"));
+        let bad = |why: &str| BadAddress {
+            why: format!("{text:?} {why}"),
+        };
         if text == "local" {
             return Ok(Self::Local);
         }

@@ -1,11 +1,12 @@
 //! A host that could be added to the configuration, found without contacting it.
 
+use super::host::Address;
+
 /// One host on offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub name: String,
-    /// The address as the configuration takes it.
-    pub address: String,
+    pub address: Address,
     pub source: OfferSource,
     /// What the tailnet says, where it knows the host.
     pub online: Option<bool>,

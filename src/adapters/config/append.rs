@@ -181,14 +181,17 @@ fn is_offer(node: &Node, offer: &Offer) -> bool {
     let Content::Map(pairs) = &node.content else {
         return false;
     };
-    let wanted = [("name", &offer.name), ("address", &offer.address)];
+    let wanted = [
+        ("name", offer.name.clone()),
+        ("address", offer.address.to_string()),
+    ];
     pairs.len() == wanted.len()
         && pairs
             .iter()
             .zip(wanted)
             .all(|((key, value), (name, text))| {
                 key.content == Content::Scalar(name.to_owned())
-                    && value.content == Content::Scalar(text.clone())
+                    && value.content == Content::Scalar(text)
             })
 }
 
@@ -198,7 +201,8 @@ pub fn lines(offers: &[Offer], indent: &str) -> Vec<String> {
     offers
         .iter()
         .map(|offer| {
-            let (name, address) = (quoted(&offer.name), quoted(&offer.address));
+            let address = quoted(&offer.address.to_string());
+            let name = quoted(&offer.name);
             format!("{indent}- {{name: {name}, address: {address}}}")
         })
         .collect()
@@ -259,7 +263,7 @@ mod tests {
     fn offers() -> Vec<Offer> {
         let offer = |name: &str, address: &str| Offer {
             name: name.to_owned(),
-            address: address.to_owned(),
+            address: address.parse().unwrap(),
             source: OfferSource::Ssh,
             online: None,
         };

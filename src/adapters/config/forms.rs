@@ -39,7 +39,7 @@ impl Form {
             Self::Free => "a text without control characters",
             Self::HostName => "a name of letters, digits, `.`, `_` and `-`",
             Self::KnownHost => "the name of a host under `hosts`",
-            Self::Address => "local, unix:///path, tcp://host:port or ssh://[user@]host[:port]",
+            Self::Address => Address::FORMS,
             Self::Registry => "a registry as image references spell it, such as registry.lan:5000",
             Self::Pattern => "HOST/PROJECT/SERVICE, where * stands for anything within a part",
             Self::LocalPath => "a path on this machine; ~ is your home folder",

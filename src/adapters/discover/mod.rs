@@ -64,11 +64,8 @@ pub async fn offers(places: Option<&Places>, settings: &Settings) -> Vec<Offer> 
             .flat_map(|tailnet| &tailnet.peers)
             .filter_map(by_tailnet),
     );
-    let mut seen: Vec<String> = settings
-        .hosts
-        .iter()
-        .map(|host| host.address.to_string())
-        .collect();
+    let known = settings.hosts.iter().map(|host| host.address.clone());
+    let mut seen: Vec<Address> = known.collect();
     all.retain(|offer| {
         let is_new = !seen.contains(&offer.address);
         seen.push(offer.address.clone());
@@ -80,7 +77,7 @@ pub async fn offers(places: Option<&Places>, settings: &Settings) -> Vec<Offer> 
 fn by_ssh(places: &Places, tailnet: Option<&Tailnet>) -> Vec<Offer> {
     let named = ssh_config::hosts(&places.ssh_config, &places.home);
     let offer = |named: ssh_config::Named| {
-        let address = address(&format!("ssh://{}", named.alias))?;
+        let address = offered(&Address::ssh(&named.alias).to_string())?;
         let destination = named.host_name.as_deref().unwrap_or(&named.alias);
         Some(Offer {
             name: name_of(&named.alias)?,
@@ -120,8 +117,8 @@ fn by_context(docker: &Path, tailnet: Option<&Tailnet>) -> Vec<Offer> {
     folders.sort();
     let offer = |folder: &PathBuf| {
         let context = read_context(&folder.join("meta.json"))?;
-        let address = address(&context.endpoints.docker.host?)?;
-        let destination = match address.parse().ok()? {
+        let address = offered(&context.endpoints.docker.host?)?;
+        let destination = match &address {
             // An engine behind TLS is not among the addresses that there are.
             Address::Tcp { .. } if contexts.join("tls").join(folder.file_name()?).exists() => {
                 return None;
@@ -132,9 +129,9 @@ fn by_context(docker: &Path, tailnet: Option<&Tailnet>) -> Vec<Offer> {
         };
         Some(Offer {
             name: name_of(&context.name)?,
-            address,
             source: OfferSource::Context,
-            online: destination.and_then(|destination| online(tailnet, &destination)),
+            online: destination.and_then(|destination| online(tailnet, destination)),
+            address,
         })
     };
     let mut offers: Vec<Offer> = folders
@@ -164,14 +161,9 @@ fn by_tailnet(peer: &Peer) -> Option<Offer> {
         peer.name.clone()
     };
     let short = peer.name.split('.').next().unwrap_or_default();
-    let bracketed = if destination.contains(':') {
-        format!("[{destination}]")
-    } else {
-        destination.clone()
-    };
     Some(Offer {
         name: name_of(short).or_else(|| name_of(&destination))?,
-        address: address(&format!("ssh://{bracketed}"))?,
+        address: offered(&Address::ssh(&destination).to_string())?,
         source: OfferSource::Tailnet,
         online: Some(peer.is_online()),
     })
@@ -181,12 +173,12 @@ fn online(tailnet: Option<&Tailnet>, destination: &str) -> Option<bool> {
     Some(tailnet?.peer(destination)?.is_online())
 }
 
-/// Returns an address in its usual form, if it is one.
-fn address(text: &str) -> Option<String> {
+/// Returns an address as it would be read from the configuration, if it is one.
+fn offered(text: &str) -> Option<Address> {
     let address: Address = text.parse().ok()?;
     let text = address.to_string();
     // What could deceive an eye is not offered for copying.
-    (clean(&text) == text).then_some(text)
+    (clean(&text) == text).then_some(address)
 }
 
 /// Makes a name that the configuration takes.

@@ -1,6 +1,7 @@
 //! The tick list of hosts on offer: looked for, ticked, tested one by one, written down.
 
 use crate::core::failure::HostFailure;
+use crate::core::host::Address;
 use crate::core::offer::{Offer, OfferSource};
 
 use super::super::effect::{Console, Effect, Look};
@@ -35,7 +36,7 @@ pub fn offered(model: &mut Model, mut offers: Vec<Offer>) {
         offers.retain(|offer| !taken.contains(&offer.name));
         let shown = model.hosts.iter().map(|host| Offer {
             name: host.spec.name.to_string(),
-            address: host.spec.address.to_string(),
+            address: host.spec.address.clone(),
             source: OfferSource::Context,
             online: None,
         });
@@ -51,12 +52,12 @@ pub fn offered(model: &mut Model, mut offers: Vec<Offer>) {
 }
 
 /// Takes in how a test ended.
-pub fn tried(model: &mut Model, address: &str, result: Result<String, HostFailure>) {
+pub fn tried(model: &mut Model, address: &Address, result: Result<String, HostFailure>) {
     let Overlay::Offers(list) = &mut model.screen.overlay else {
         return;
     };
     let rows = list.rows.iter_mut().flatten();
-    if let Some(row) = rows.into_iter().find(|row| row.offer.address == address) {
+    if let Some(row) = rows.into_iter().find(|row| row.offer.address == *address) {
         row.trial = match result {
             Ok(words) => Trial::Works(words),
             Err(failure) => Trial::Fails(failure),

@@ -4,8 +4,9 @@ use crate::adapters::config::append;
 use crate::adapters::discover::{self, Places};
 use crate::app::msg::Msg;
 use crate::app::offers::Ending;
-use crate::core::failure::{HostFailure, HostTrouble};
-use crate::core::host::{Address, HostSpec};
+use crate::core::age::count;
+use crate::core::failure::HostFailure;
+use crate::core::host::HostSpec;
 use crate::core::offer::Offer;
 use crate::core::watch::Scope;
 
@@ -26,36 +27,26 @@ impl Live {
     pub(super) fn try_offer(&self, offer: Offer) {
         let (hosts, queue) = (self.hosts.clone(), self.queue.clone());
         tokio::spawn(async move {
-            let result = match offer.address.parse::<Address>() {
-                Ok(address) => {
-                    let spec = HostSpec::new(offer.name.as_str().into(), address);
-                    let waits = {
-                        let (queue, address) = (queue.clone(), offer.address.clone());
-                        move |failure: HostFailure| {
-                            let (address, result) = (address.clone(), Err(failure));
-                            let _ = queue.send(Msg::Tried { address, result });
-                        }
-                    };
-                    match hosts.connect(&spec, &waits).await {
-                        Ok(session) => {
-                            let seen = session.observe(&Scope::All).await;
-                            session.close().await;
-                            seen.map(|seen| {
-                                let containers =
-                                    crate::core::age::count(seen.containers.len(), "container");
-                                format!("docker {}, {containers}", seen.engine.version)
-                            })
-                        }
-                        Err(failure) => Err(failure),
-                    }
-                }
-                Err(error) => Err(HostFailure::new(
-                    HostTrouble::NoSuchName,
-                    format!("{error}"),
-                    "",
-                )),
-            };
             let address = offer.address;
+            let spec = HostSpec::new(offer.name.as_str().into(), address.clone());
+            let waits = {
+                let (queue, address) = (queue.clone(), address.clone());
+                move |failure: HostFailure| {
+                    let (address, result) = (address.clone(), Err(failure));
+                    let _ = queue.send(Msg::Tried { address, result });
+                }
+            };
+            let result = match hosts.connect(&spec, &waits).await {
+                Ok(session) => {
+                    let seen = session.observe(&Scope::All).await;
+                    session.close().await;
+                    seen.map(|seen| {
+                        let containers = count(seen.containers.len(), "container");
+                        format!("docker {}, {containers}", seen.engine.version)
+                    })
+                }
+                Err(failure) => Err(failure),
+            };
             let _ = queue.send(Msg::Tried { address, result });
         });
     }

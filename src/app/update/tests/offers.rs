@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::app::offers::{Ending, Trial};
+use crate::core::host::Address;
 use crate::core::offer::{Offer, OfferSource};
 
 fn offer(name: &str) -> Offer {
     Offer {
         name: name.to_owned(),
-        address: format!("ssh://{name}"),
+        address: Address::ssh(name),
         source: OfferSource::Ssh,
         online: None,
     }
@@ -47,7 +48,7 @@ fn only_what_is_ticked_is_written_and_only_what_is_asked_for_is_contacted() {
     assert_eq!(bench.press("t"), [], "one test at a time");
     let result = Ok("docker 28.5.2".to_owned());
     bench.tell(Msg::Tried {
-        address: "ssh://pi".to_owned(),
+        address: Address::ssh("pi"),
         result,
     });
     let rows = list(&bench).rows.clone().unwrap();
@@ -73,7 +74,7 @@ fn a_first_start_offers_hosts_beside_the_engine_that_it_shows() {
         .rows
         .iter()
         .flatten()
-        .map(|row| row.offer.address.clone())
+        .map(|row| row.offer.address.to_string())
         .collect();
     assert_eq!(names, ["local", "ssh://pi"]);
     bench.press("esc");
