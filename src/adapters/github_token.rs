@@ -15,6 +15,8 @@ use crate::core::text::clean_within;
 
 /// The API where a configuration names no other.
 pub const API: &str = "https://api.github.com";
+/// The registry of its packages.
+pub const REGISTRY: &str = "ghcr.io";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks the API about a token.
@@ -61,7 +63,7 @@ pub async fn ask(api: &str, token: &Secret) -> Result<TokenFacts, String> {
 
 /// Returns the token with which this machine logs in to GitHub's registry, if it is one of GitHub's.
 pub async fn of_registry(credentials: &Credentials) -> Option<Secret> {
-    let registry = RegistryHost::from("ghcr.io");
+    let registry = RegistryHost::from(REGISTRY);
     let Lookup::Found(credential) = credentials.lookup(&registry).await else {
         return None;
     };

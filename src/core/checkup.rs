@@ -59,6 +59,15 @@ pub enum Login {
     HelperSilent(String),
 }
 
+/// What this machine uses one of GitHub's tokens for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenUse {
+    /// To read builds; it stands in the environment variable of this name.
+    Builds(String),
+    /// To pull packages; it is the login for GitHub's registry.
+    Packages,
+}
+
 /// What GitHub's headers tell of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenFacts {

@@ -13,7 +13,7 @@ use crate::adapters::secret::Secret;
 use crate::adapters::shell::Place;
 use crate::app::model::{HostModel, Model};
 use crate::core::age::count;
-use crate::core::checkup::{Checkup, Ended, TokenFacts};
+use crate::core::checkup::{Checkup, Ended, TokenFacts, TokenUse};
 use crate::core::failure::{HostTrouble, RegistryTrouble};
 use crate::core::host::{Address, HostState};
 use crate::core::image::ImageRef;
@@ -32,8 +32,8 @@ pub struct Findings {
     pub fallen: Vec<(RegistryHost, HostName, Ended)>,
     /// What this machine keeps: each in words, and whether it cannot.
     pub own: Vec<(String, bool)>,
-    /// GitHub's tokens of this machine, by where they come from.
-    pub tokens: Vec<(String, Result<TokenFacts, String>)>,
+    /// GitHub's tokens of this machine.
+    pub tokens: Vec<(TokenUse, Result<TokenFacts, String>)>,
 }
 
 /// Tries whether this machine can keep what is to outlive a session, and looks for what was damaged.
@@ -250,8 +250,8 @@ fn is_registry(image: &str) -> bool {
 
 impl Live {
     /// Asks GitHub about its tokens that this machine uses: those of build sources, and that of its registry.
-    async fn github_tokens(&self, model: &Model) -> Vec<(String, Result<TokenFacts, String>)> {
-        let mut tokens: Vec<(String, String, Secret)> = Vec::new();
+    async fn github_tokens(&self, model: &Model) -> Vec<(TokenUse, Result<TokenFacts, String>)> {
+        let mut tokens: Vec<(TokenUse, String, Secret)> = Vec::new();
         for source in &model.settings.builds {
             let BuildOrigin::GitHub { api, token_env, .. } = &source.from else {
                 continue;
@@ -261,26 +261,28 @@ impl Live {
                 continue;
             };
             let api = api.as_deref().unwrap_or(github_token::API);
+            let own = TokenUse::Builds(name.to_owned());
             let known = tokens
                 .iter()
-                .any(|(known, at, _)| known == name && at == api);
+                .any(|(known, at, _)| *known == own && at == api);
             if let Ok(token) = std::env::var(name)
                 && !token.is_empty()
                 && !known
             {
-                tokens.push((name.to_owned(), api.to_owned(), Secret::new(token)));
+                tokens.push((own, api.to_owned(), Secret::new(token)));
             }
         }
-        let uses_it = |key: &QuestionKey| key.reference.repository.registry.as_str() == "ghcr.io";
+        let uses_it = |key: &QuestionKey| {
+            key.reference.repository.registry.as_str() == github_token::REGISTRY
+        };
         if model.remotes.keys().any(uses_it)
             && let Some(token) = github_token::of_registry(&Credentials::of_user()).await
         {
-            let name = "the login for ghcr.io".to_owned();
-            tokens.push((name, github_token::API.to_owned(), token));
+            tokens.push((TokenUse::Packages, github_token::API.to_owned(), token));
         }
-        let asked = tokens.into_iter().map(|(name, api, token)| async move {
+        let asked = tokens.into_iter().map(|(own, api, token)| async move {
             let facts = github_token::ask(&api, &token).await;
-            (name, facts)
+            (own, facts)
         });
         join_all(asked).await
     }

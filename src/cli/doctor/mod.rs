@@ -15,6 +15,7 @@ use super::exit::Exit;
 use super::output::{Failed, Output};
 use super::table::Table;
 use crate::app::model::{HostModel, Model};
+use crate::core::checkup::TokenUse;
 use crate::core::names::HostName;
 use crate::runtime::checkup::Findings;
 
@@ -100,9 +101,13 @@ pub fn checks(model: &Model, findings: &Findings, only: Option<&HostName>) -> Ve
     for (registry, host, ended) in &findings.fallen {
         checks.push(registries::fallen(registry, host, ended));
     }
-    for (name, token) in &findings.tokens {
+    for (used, token) in &findings.tokens {
+        let (name, for_packages) = match used {
+            TokenUse::Builds(variable) => (variable.as_str(), false),
+            TokenUse::Packages => ("the login for ghcr.io", true),
+        };
         checks.push(match token {
-            Ok(token) => logins::of_token(None, name, token, name.contains("ghcr.io"), now),
+            Ok(token) => logins::of_token(None, name, token, for_packages, now),
             Err(why) => check(
                 None,
                 Link::Credentials,

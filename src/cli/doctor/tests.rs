@@ -170,7 +170,7 @@ fn the_document_and_the_exit_code_follow_the_checks() {
 
 #[test]
 fn the_logins_of_a_host_are_told_with_what_to_do() {
-    use crate::core::checkup::{Checkup, Ended, Login, LoginCheck, Puller, TokenFacts};
+    use crate::core::checkup::{Checkup, Ended, Login, LoginCheck, Puller, TokenFacts, TokenUse};
     use crate::core::failure::{RegistryFailure, RegistryTrouble as R};
     let model = fleet();
     let refused = |trouble| Some(Err(RegistryFailure::new(trouble, "what", "remedy")));
@@ -230,11 +230,22 @@ fn the_logins_of_a_host_are_told_with_what_to_do() {
         read: "docker logs --tail 50 registry-1".to_owned(),
         ..Ended::default()
     };
+    let of_repositories = TokenFacts {
+        status: 200,
+        scopes: Some(vec!["repo".to_owned()]),
+        expires: None,
+    };
     let findings = Findings {
         own: Vec::new(),
         hosts: [("vps".into(), found)].into(),
         fallen: vec![("localhost:5000".into(), "vps".into(), fallen)],
-        tokens: Vec::new(),
+        tokens: vec![
+            (
+                TokenUse::Builds("CI_TOKEN".to_owned()),
+                Ok(of_repositories.clone()),
+            ),
+            (TokenUse::Packages, Ok(of_repositories)),
+        ],
     };
     let checks = checks(&model, &findings, Some(&"vps".into()));
     let told: Vec<String> = checks
@@ -265,4 +276,13 @@ fn the_logins_of_a_host_are_told_with_what_to_do() {
     );
     assert!(told.iter().any(|line| line
         == "Failed localhost:5000: its container registry-1 is exited with exit code 2; its last lines: panic: no config -> on vps: docker start registry-1; docker logs --tail 50 registry-1"));
+    // Only who pulls packages with it needs a token that may read them.
+    let tokens: Vec<&String> = told.iter().filter(|line| line.contains("repo")).collect();
+    assert_eq!(
+        tokens,
+        [
+            "Ok CI_TOKEN: accepted, with the scopes repo -> -",
+            "Failed the login for ghcr.io: its scopes (repo) do not let it read packages -> give it the scope read:packages",
+        ]
+    );
 }
