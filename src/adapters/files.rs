@@ -141,7 +141,7 @@ fn script(docker: &[String], recipe: &Recipe, project: &ProjectName) -> String {
         quote(project.as_str()),
         join(&ALL_PROFILES)
     );
-    if let Some(file) = &recipe.environment_file {
+    for file in recipe.environment_files() {
         common.push_str(&format!(" --env-file {}", quote(file)));
     }
     let place = quote(&format!("/{}/", project.as_str()));

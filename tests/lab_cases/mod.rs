@@ -6,6 +6,7 @@ mod at_the_screen;
 mod builds;
 mod deployments;
 mod doctor;
+mod doubts;
 mod download;
 mod dry_run;
 mod faults;

@@ -93,7 +93,14 @@ fn script(
         compose.push_str(&quote(&word));
     }
     let files = join(&compose_files::deciding(recipe));
-    let given = quote(recipe.environment_file.as_deref().unwrap_or(".env"));
+    let given = match recipe.environment_files().as_slice() {
+        [] => ".env".to_owned(),
+        files => files
+            .iter()
+            .map(|file| quote(file))
+            .collect::<Vec<_>>()
+            .join(" "),
+    };
     let overrides = join(&OVERRIDE_NAMES);
     let rendering = format!("{compose} {}", join(&ALL_PROFILES));
     let project = quote(project.as_str());
@@ -113,7 +120,7 @@ N images; [ -z "$ids" ] || {docker} image inspect $({docker} inspect -f '{{{{.Im
 N present; {docker} ps -a --filter label=com.docker.compose.project={project} --format '{{{{.Label "com.docker.compose.service"}}}}' 2>/dev/null
 N networks; {docker} network ls --filter label=com.docker.compose.project={project} --format '{{{{.Name}}}}' 2>/dev/null
 bom=$(printf '\357\273\277')
-N names; sed "1s/^$bom//" {given} 2>/dev/null | sed -n 's/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{{0,1\}}\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*=.*/\2/p'; echo; env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'
+N names; for f in {given}; do sed "1s/^$bom//" "$f" 2>/dev/null; echo; done | sed -n 's/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{{0,1\}}\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*=.*/\2/p'; echo; env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'
 N files; for f in {files}; do if [ -e "$f" ]; then own=$(sha256sum "$f" 2>/dev/null | cut -d' ' -f1); printf '%s %s\n' "${{own:-unreadable}}" "$f"; else printf 'absent %s\n' "$f"; fi; done
 N overrides; for f in {overrides}; do [ ! -e "$f" ] || {{ if [ "$(head -n 1 "$f")" = {marker} ]; then echo "own $f"; else echo "user $f"; fi; }}; done
 N ownoverride; [ ! -e {OVERRIDE_FILE} ] || [ "$(head -n 1 {OVERRIDE_FILE})" != {marker} ] || cat {OVERRIDE_FILE}
@@ -123,6 +130,7 @@ grep -qxF {begin} .env && grep -qxF {end} .env && echo block
 sed -e "1s/^$bom//" -e '/^# homelab-tui pin begin$/,/^# homelab-tui pin end$/d' .env | grep -Eq '^[[:space:]]*(export[[:space:]]+)?COMPOSE_FILE[[:space:]]*=' && echo sets
 sed -n 's/^[[:space:]]*COMPOSE_PATH_SEPARATOR=/separator /p' .env | tail -n 1
 [ -s .env ] && [ -n "$(tail -c 1 .env)" ] && echo open
+{{ [ -L .env ] || [ "$(stat -c %h .env 2>/dev/null || echo 1)" -gt 1 ]; }} && echo linked
 fi
 N composefile; [ -z "${{COMPOSE_FILE:-}}" ] || echo set
 {host}{OTHERS_AT_WORK}N work; others_at_work {project}
@@ -206,7 +214,9 @@ fn fill(
                 .insert(ContainerId::from(id), shape::running(container, image));
         }
     }
-    let config = json("config");
+    let mut config = json("config");
+    shape::unescape(&mut config);
+    let raw = json("raw");
     dossier.rendered = shape::rendered(&config, service.as_str());
     dossier.makes_networks = lines("networks")
         .filter(|name| !name.is_empty())
@@ -223,13 +233,21 @@ fn fill(
     if let (Some(rendered), Some(running)) =
         (&mut dossier.rendered, dossier.containers.values().next())
     {
-        let raw = json("raw");
         rendered.variables =
             variables::find(&raw, service.as_str(), &rendered.shape, &running.shape);
         for variable in &mut rendered.variables {
             variable.on_host = lines("names").any(|name| name == variable.name);
         }
     }
+    let mut made_anew = vec![service.as_str()];
+    made_anew.extend(dossier.dependents.iter().map(String::as_str));
+    dossier.lost = variables::lost(&raw, &made_anew, |name| {
+        lines("names").any(|own| own == name)
+    });
+    dossier.folder.env_is_env_file = shape::reads_env_file(
+        &raw,
+        &format!("{}/.env", recipe.working_dir.trim_end_matches('/')),
+    );
     if config.is_null() && dossier.unreadable.is_none() {
         dossier.unreadable = Some("docker compose gave no rendering".to_owned());
     }
@@ -345,6 +363,7 @@ fn fill_folder(dossier: &mut Dossier, sections: &BTreeMap<String, String>, recip
             .map(|text| text.trim_matches(['"', '\'']).to_owned())
             .find(|text| !text.is_empty()),
         open_end: has("open"),
+        linked: has("linked"),
     });
 }
 

@@ -107,7 +107,31 @@ fn file_mount(config: &Value, kind: &str, folder: &str, entry: &Value) -> Option
     Some(mount_words(&file, &target, true))
 }
 
-/// Returns the services whose network is the service's.
+/// Takes back what compose does to every `$` that it prints, so that its output could be rendered again.
+pub fn unescape(config: &mut Value) {
+    match config {
+        Value::String(text) if text.contains("$$") => *text = text.replace("$$", "$"),
+        Value::Array(list) => list.iter_mut().for_each(unescape),
+        Value::Object(map) => map.values_mut().for_each(unescape),
+        _ => {}
+    }
+}
+
+/// Tells whether a service has this very file as an `env_file`, by what the files say before env files are read.
+pub fn reads_env_file(raw: &Value, file: &str) -> bool {
+    let services = raw.get("services").and_then(Value::as_object);
+    services
+        .into_iter()
+        .flat_map(|map| map.values())
+        .any(|own| {
+            list(own.get("env_file")).into_iter().any(|entry| {
+                let path = entry.as_str().map(str::to_owned);
+                path.or_else(|| text(entry, "path")).as_deref() == Some(file)
+            })
+        })
+}
+
+/// Returns the services whose network, ipc or pid namespace is the service's.
 pub fn dependents(config: &Value, service: &str) -> Vec<String> {
     let Some(services) = config.get("services").and_then(Value::as_object) else {
         return Vec::new();
@@ -122,7 +146,10 @@ pub fn dependents(config: &Value, service: &str) -> Vec<String> {
     };
     services
         .iter()
-        .filter(|(_, own)| text(own, "network_mode").as_deref().is_some_and(leans))
+        .filter(|(_, own)| {
+            let shared = ["network_mode", "ipc", "pid"].map(|kind| text(own, kind));
+            shared.iter().flatten().any(|mode| leans(mode))
+        })
         .map(|(name, _)| name.clone())
         .collect()
 }
@@ -326,9 +353,13 @@ mod tests {
             "app": {"network_mode": "service:vpn"},
             "named": {"network_mode": "container:tunnel"},
             "other": {"network_mode": "container:vpn"},
-            "host": {"network_mode": "host"}
+            "host": {"network_mode": "host", "ipc": "shareable"},
+            "memory": {"ipc": "service:vpn"},
+            "tracer": {"pid": "container:tunnel"}
         }});
-        assert_eq!(dependents(&config, "vpn"), ["app", "named"]);
+        let mut found = dependents(&config, "vpn");
+        found.sort();
+        assert_eq!(found, ["app", "memory", "named", "tracer"]);
         assert_eq!(dependents(&config, "app"), Vec::<String>::new());
     }
 
@@ -382,6 +413,24 @@ mod tests {
         );
         assert_eq!(container.data, ["p_data"]);
         assert_eq!(dependents(&config, "web"), ["side"]);
+    }
+
+    #[test]
+    fn a_dollar_that_compose_doubles_in_its_output_is_one() {
+        let mut config = json!({"services": {"web": {"image": "x:1", "environment": {"A": "$$x"}, "command": ["echo", "$$$$"]}}});
+        unescape(&mut config);
+        let own = rendered(&config, "web").unwrap();
+        assert_eq!(own.shape.environment["A"].reveal(), "$x");
+        assert_eq!(own.shape.command.unwrap()[1], "$$");
+    }
+
+    #[test]
+    fn a_service_that_takes_the_project_s_own_env_file_is_seen() {
+        let raw = |files: Value| json!({"services": {"web": {"env_file": files}, "db": {}}});
+        let reads = |files: Value| reads_env_file(&raw(files), "/srv/x/.env");
+        assert!(reads(json!([{"path": "/srv/x/.env", "required": false}])));
+        assert!(reads(json!(["/srv/x/a.env", "/srv/x/.env"])));
+        assert!(!reads(json!([{"path": "/srv/y/.env"}])) && !reads(Value::Null));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::core::rollout::dossier::Variable;
 use crate::core::rollout::guard::{Hidden, Shape};
+use crate::core::text::clean_within;
 
 /// Finds the variables of a service whose rendering differs from what runs.
 pub fn find(raw: &Value, service: &str, rendered: &Shape, running: &Shape) -> Vec<Variable> {
@@ -74,6 +75,43 @@ pub fn find(raw: &Value, service: &str, rendered: &Shape, running: &Shape) -> Ve
         .collect()
 }
 
+/// Says which secrets and configs of services come from variables that nobody but the deploying shell had.
+///
+/// They are copied into containers and cannot be read from them: a recreation would fail, or leave them blank.
+pub fn lost(raw: &Value, services: &[&str], on_host: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for service in services {
+        let own = raw.get("services").and_then(|all| all.get(*service));
+        for (kind, word) in [("secrets", "secret"), ("configs", "config")] {
+            let used = own.and_then(|own| own.get(kind)).and_then(Value::as_array);
+            for entry in used.into_iter().flatten() {
+                let source = entry.as_str().or_else(|| entry.get("source")?.as_str());
+                let Some(source) = source else { continue };
+                let of = raw.get(kind).and_then(|all| all.get(source));
+                let text = |key: &str| of.and_then(|of| of.get(key)).and_then(Value::as_str);
+                let mut wanted: Vec<String> = text("content").map(needed).unwrap_or_default();
+                wanted.extend(text("environment").map(str::to_owned));
+                for variable in wanted.iter().filter(|name| !on_host(name)) {
+                    let words = format!("the {word} {source} of {service} comes from {variable}");
+                    found.push(clean_within(&words, 300));
+                }
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Returns the variables of a template that are blank where nobody gives them.
+fn needed(template: &str) -> Vec<String> {
+    let bare = |part| match part {
+        Part::Variable(name, false) => Some(name),
+        Part::Variable(..) | Part::Plain(_) => None,
+    };
+    parts(template).into_iter().filter_map(bare).collect()
+}
+
 fn templates(environment: Option<&Value>) -> Vec<(String, String)> {
     match environment {
         Some(Value::Object(map)) => map
@@ -120,8 +158,9 @@ fn parts(template: &str) -> Vec<Part> {
                     inner.push(c);
                 }
                 let name: String = inner.chars().take_while(|c| is_name(*c)).collect();
+                let fallback = inner[name.len()..].starts_with([':', '-', '+', '?']);
                 parts.push(Part::Plain(std::mem::take(&mut plain)));
-                parts.push(Part::Variable(name));
+                parts.push(Part::Variable(name, fallback));
             }
             Some(c) if is_name(*c) => {
                 let mut name = String::new();
@@ -129,7 +168,7 @@ fn parts(template: &str) -> Vec<Part> {
                     name.push(c);
                 }
                 parts.push(Part::Plain(std::mem::take(&mut plain)));
-                parts.push(Part::Variable(name));
+                parts.push(Part::Variable(name, false));
             }
             _ => plain.push('$'),
         }
@@ -140,7 +179,8 @@ fn parts(template: &str) -> Vec<Part> {
 
 enum Part {
     Plain(String),
-    Variable(String),
+    /// By name, and whether the template says what stands there without it.
+    Variable(String, bool),
 }
 
 fn is_name(c: char) -> bool {
@@ -151,7 +191,7 @@ fn names(template: &str) -> Vec<String> {
     let mut names: Vec<String> = parts(template)
         .into_iter()
         .filter_map(|part| match part {
-            Part::Variable(name) => Some(name),
+            Part::Variable(name, _) => Some(name),
             Part::Plain(_) => None,
         })
         .collect();
@@ -165,13 +205,13 @@ fn solve(template: &str, name: &str, text: &str) -> Option<String> {
     let parts = parts(template);
     let uses = parts
         .iter()
-        .filter(|part| matches!(part, Part::Variable(_)))
+        .filter(|part| matches!(part, Part::Variable(..)))
         .count();
     let plain: usize = parts
         .iter()
         .map(|part| match part {
             Part::Plain(plain) => plain.len(),
-            Part::Variable(_) => 0,
+            Part::Variable(..) => 0,
         })
         .sum();
     let rest = text.len().checked_sub(plain)?;
@@ -187,7 +227,7 @@ fn solve(template: &str, name: &str, text: &str) -> Option<String> {
                 text.get(at..)?.starts_with(plain.as_str()).then_some(())?;
                 at += plain.len();
             }
-            Part::Variable(own) => {
+            Part::Variable(own, _) => {
                 debug_assert_eq!(own, name, "only templates of one variable are solved");
                 let here = text.get(at..at + length)?;
                 if value.is_some_and(|value| value != here) {
@@ -259,6 +299,28 @@ mod tests {
                 ("REGISTRY", Some("r.lan:5000"))
             ]
         );
+    }
+
+    #[test]
+    fn secrets_and_configs_that_only_the_deploying_shell_could_fill_are_told() {
+        let raw = json!({
+            "services": {
+                "web": {"secrets": [{"source": "key"}, "file", {"source": "known"}], "configs": [{"source": "told", "target": "/c"}]},
+                "other": {"secrets": ["far"]}
+            },
+            "secrets": {"key": {"environment": "KEY"}, "file": {"file": "./${X}"}, "known": {"environment": "HOME"}, "far": {"environment": "FAR"}},
+            "configs": {"told": {"content": "${WHO} $$NOT ${HOME} ${WELL:-x} ${OR-y} $BARE"}}
+        });
+        let found = lost(&raw, &["web"], |name| name == "HOME");
+        assert_eq!(
+            found,
+            [
+                "the config told of web comes from BARE",
+                "the config told of web comes from WHO",
+                "the secret key of web comes from KEY"
+            ]
+        );
+        assert_eq!(lost(&raw, &["other", "none"], |_| false).len(), 1);
     }
 
     #[test]

@@ -55,8 +55,8 @@ pub fn arguments(recipe: &Recipe) -> Vec<String> {
             arguments.extend(["-f".to_owned(), name.to_owned()]);
         }
     }
-    if let Some(file) = &recipe.environment_file {
-        arguments.extend(["--env-file".to_owned(), file.clone()]);
+    for file in recipe.environment_files() {
+        arguments.extend(["--env-file".to_owned(), file.to_owned()]);
     }
     arguments
 }
@@ -74,7 +74,7 @@ pub fn deciding(recipe: &Recipe) -> Vec<String> {
     let beside = OVERRIDE_NAMES.iter().chain(&[".env"]);
     let mut files: Vec<String> = recipe.config_files.clone();
     files.extend(beside.map(|name| format!("{folder}/{name}")));
-    files.extend(recipe.environment_file.clone());
+    files.extend(recipe.environment_files().into_iter().map(str::to_owned));
     files.sort();
     files.dedup();
     files
@@ -103,6 +103,18 @@ mod tests {
             ["-f", "compose.yml", "-f", "prod.yml"]
         );
         assert_eq!(named(&["/etc/blog.yml"]), ["-f", "/etc/blog.yml"]);
+    }
+
+    #[test]
+    fn each_of_several_environment_files_is_named() {
+        let recipe = recipe(&["/srv/blog/compose.yml"], Some("/srv/a.env,/srv/b.env"));
+        assert_eq!(
+            arguments(&recipe),
+            ["--env-file", "/srv/a.env", "--env-file", "/srv/b.env"]
+        );
+        let deciding = deciding(&recipe);
+        assert!(deciding.contains(&"/srv/a.env".to_owned()));
+        assert!(deciding.contains(&"/srv/b.env".to_owned()));
     }
 
     #[test]

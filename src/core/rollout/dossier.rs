@@ -30,10 +30,12 @@ pub struct Dossier {
     pub containers: BTreeMap<ContainerId, RunningContainer>,
     /// Networks that carry the project's label: those that it makes, also under names of their own.
     pub makes_networks: BTreeSet<String>,
-    /// Other services whose network is the service's.
+    /// Other services whose network, ipc or pid namespace is the service's.
     pub dependents: Vec<String>,
     /// The references that the files name for those, where they name one.
     pub dependent_images: BTreeMap<String, String>,
+    /// Secrets and configs of what is made anew whose variables only the deploying shell had, in words.
+    pub lost: Vec<String>,
     pub folder: Folder,
     /// SHA-256 of the files that the rendering reads, by absolute path.
     pub files: BTreeMap<String, Option<String>>,

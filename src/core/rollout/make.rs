@@ -112,6 +112,7 @@ pub fn target(wish: &Wish<'_>, known: &Known<'_>) -> TargetPlan {
         service_tag,
         dependents: dossier.dependents.clone(),
         scale: dossier.containers.len().max(1),
+        scale_of_files: dossier.rendered.as_ref().and_then(|own| own.scale),
         keep_count: known.settings.keep,
         one_shot: !dossier.containers.is_empty()
             && dossier

@@ -28,6 +28,8 @@ pub struct Folder {
     pub own_pin_file: Option<String>,
     /// What was told of `.env`, if it is there; its text, which may hold secrets, stays on the host.
     pub env_file: Option<EnvFile>,
+    /// Whether a service reads `.env` as its own `env_file`, so that all in it reaches its container.
+    pub env_is_env_file: bool,
     /// Whether the project is run with another environment file, which hides `.env`.
     pub other_env_file: bool,
     /// Whether COMPOSE_FILE stands in the login's environment.
@@ -44,6 +46,8 @@ pub struct EnvFile {
     pub separator: Option<String>,
     /// Whether there is text whose last line is not ended.
     pub open_end: bool,
+    /// Whether it is a link, or has other names: then others read it too, and it cannot be put in place anew.
+    pub linked: bool,
 }
 
 /// How a pin is held.
@@ -139,6 +143,14 @@ pub enum CannotPin {
     /// COMPOSE_FILE is set by the operator's own means.
     #[error("COMPOSE_FILE is set already, so no override of ours would be read")]
     ComposeFileSet,
+    /// What is written into `.env` would reach a container.
+    #[error(
+        "a service takes .env as its env_file, so what we wrote there would be in its container"
+    )]
+    EnvReachesContainers,
+    /// The file is not the project's alone.
+    #[error(".env is a link, so what we wrote there would be read by others too")]
+    EnvIsShared,
     /// A file of our name is there without our mark.
     #[error("{0} exists and does not begin with our mark")]
     NotOurs(String),
@@ -180,6 +192,12 @@ pub fn way(folder: &Folder) -> Result<How, CannotPin> {
     }
     if folder.other_env_file {
         return Err(CannotPin::ExplicitFiles);
+    }
+    if folder.env_is_env_file {
+        return Err(CannotPin::EnvReachesContainers);
+    }
+    if env_file.is_some_and(|env| env.linked) {
+        return Err(CannotPin::EnvIsShared);
     }
     Ok(How::Env)
 }
@@ -446,6 +464,14 @@ mod tests {
         let mut user = folder(&["compose.yaml", "compose.override.yaml"]);
         user.user_override = Some("compose.override.yaml".to_owned());
         assert_eq!(way(&user), Ok(How::Env));
+        user.env_is_env_file = true;
+        assert_eq!(way(&user), Err(CannotPin::EnvReachesContainers));
+        user.env_is_env_file = false;
+        user.env_file = Some(EnvFile {
+            linked: true,
+            ..EnvFile::default()
+        });
+        assert_eq!(way(&user), Err(CannotPin::EnvIsShared));
         let explicit = folder(&["docker-compose.yml", "docker-compose.prod.yml"]);
         assert_eq!(way(&explicit), Err(CannotPin::ExplicitFiles));
         let mut set = folder(&["compose.yaml"]);

@@ -103,6 +103,9 @@ pub struct TargetPlan {
     pub dependents: Vec<String>,
     /// The number of containers that the service has.
     pub scale: usize,
+    /// The number that its files ask for, where they do.
+    #[serde(default)]
+    pub scale_of_files: Option<usize>,
     /// How many former images stay held by a tag.
     pub keep_count: usize,
     /// Whether the service's container ends by itself, with success, as a job does.
@@ -176,6 +179,12 @@ impl TargetPlan {
     /// Returns what its fetch needs on the disk, with what is unpacked.
     pub fn needed_bytes(&self) -> Option<u64> {
         self.fetch_bytes.map(|bytes| bytes.saturating_mul(UNPACKED))
+    }
+
+    /// Returns the number of containers that compose has to be told, as it would make another.
+    pub fn scale_to_tell(&self) -> Option<usize> {
+        let as_files = self.scale_of_files.unwrap_or(1) == self.scale;
+        (self.scale > 1 || !as_files).then_some(self.scale)
     }
 
     /// Tells whether the job is handed what it makes a container from.
@@ -345,6 +354,7 @@ pub fn sample(action: Action) -> TargetPlan {
         service_tag: "registry.lan:5000/blog:latest".to_owned(),
         dependents: Vec::new(),
         scale: 1,
+        scale_of_files: None,
         keep_count: 5,
         one_shot: false,
         premise: Premise::default(),

@@ -86,7 +86,8 @@ fn head(plan: &TargetPlan, text: &mut String) {
     set("SERVICE_TAG", &plan.service_tag);
     let cut_off = plan.recreates().then(|| plan.dependents.join(" "));
     set("DEPENDENTS", &cut_off.unwrap_or_default());
-    set("SCALE", &plan.scale.to_string());
+    let scale = plan.scale_to_tell().map(|scale| scale.to_string());
+    set("SCALE", &scale.unwrap_or_default());
     set("SETTLE", &plan.patience.settle_seconds.to_string());
     set("TIMEOUT", &plan.patience.timeout_seconds.to_string());
     set("KEEP", &plan.keep_count.to_string());

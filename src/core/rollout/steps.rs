@@ -321,9 +321,9 @@ fn up(plan: &TargetPlan, anyway: bool) -> Vec<Vec<String>> {
     if anyway {
         first.push("--force-recreate".to_owned());
     }
-    if plan.scale > 1 {
+    if let Some(scale) = plan.scale_to_tell() {
         first.push("--scale".to_owned());
-        first.push(format!("{service}={}", plan.scale));
+        first.push(format!("{service}={scale}"));
     }
     first.push(service.to_owned());
     let dependents = plan.dependents.iter().map(|dependent| {

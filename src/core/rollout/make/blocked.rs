@@ -59,6 +59,9 @@ pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan)
                     .to_owned(),
             );
         }
+        if let Some(why) = fetches_nothing(rendered.pull_policy.as_deref(), plan) {
+            return Some(why);
+        }
         if rendered.builds && matches!(wish.goal, Goal::Tag(None)) && plan.from.digest.is_none() {
             return Some("the image is built here; there is nothing to pull".to_owned());
         }
@@ -76,9 +79,30 @@ pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan)
         if let Some(why) = beside::blocked(known, plan) {
             return Some(why);
         }
+        if !dossier.lost.is_empty() {
+            return Some(format!(
+                "{}, given by whoever deployed and not on this host: it cannot be read from a container, so put it into the environment file or deploy as it was deployed before",
+                dossier.lost.join(", ")
+            ));
+        }
         return guarded(wish, known, plan);
     }
     None
+}
+
+/// Says that compose's own pull passes the service over, as its files say.
+fn fetches_nothing(policy: Option<&str>, plan: &TargetPlan) -> Option<String> {
+    let (policy, way) = match policy? {
+        "never" => ("never", format!("docker pull {}", plan.service_tag)),
+        "build" => (
+            "build",
+            format!("docker compose build {}", plan.target.service),
+        ),
+        _ => return None,
+    };
+    Some(format!(
+        "its files say pull_policy: {policy}, so compose fetches nothing for it: `{way}` on the host, then recreate"
+    ))
 }
 
 /// Says what on the host stands in the way: somebody at work, or no way to outlive the login.

@@ -95,8 +95,9 @@ unlock() { if [ -n "$LOCKED" ]; then rm -rf "$LOCK"; LOCKED=; fi; }
 
 # The operator's .env may hold secrets: it is copied and cut on the host and never read into a plan.
 has_block() { [ -f .env ] && grep -qxF "$BLOCK_BEGIN" .env && grep -qxF "$BLOCK_END" .env; }
-# Moved into place whole, with the owner and mode of what was there.
+# Moved into place whole, with the owner and mode of what was there. A link stays one: its end is filled anew.
 replace_env() {
+  if [ -L .env ]; then cat "$1" >.env && rm -f "$1"; return; fi
   if [ -e .env ]; then
     chown --reference=.env "$1" 2>/dev/null; chmod --reference=.env "$1" 2>/dev/null || chmod 600 "$1"
   fi
@@ -153,8 +154,10 @@ leave() {
 # What an interrupted recreation made and never started counts only where nothing else is left.
 members() { listed "$1" | counted; }
 counted() { awk '$2 == "created" && $3 != "" { left = left $1 "\n"; next } { print $1; some = 1 } END { if (!some) printf "%s", left }'; }
-left_over() { awk '$2 == "created" && $3 != "" { print $1 }'; }
-listed() { docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.State}} {{.Label "com.docker.compose.replace"}}'; }
+# To be removed only where the one that it was to replace is still there: else it alone leads to the anonymous volumes of
+# that one, and compose takes them over from it. Until it has its place its name begins with the other's Id.
+left_over() { awk '{ id[NR] = $1 } $2 == "created" && $4 ~ /^[0-9a-f]+_/ { split($4, part, "_"); of[$1] = part[1] } END { for (own in of) for (n in id) if (id[n] != own && index(id[n], of[own]) == 1) print own }'; }
+listed() { docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.State}} {{with .Label "com.docker.compose.replace"}}{{.}} {{$.Names}}{{end}}'; }
 # look FORMAT CONTAINER...: a line for each, by one command: on a small machine every one takes a good part of a second.
 # With `.Id`, which is only in the engine's own answer, a missing health check would be an error.
 look() { [ $# -gt 1 ] && docker_ inspect -f "$@"; }
@@ -241,7 +244,7 @@ engine_back() {
   return 1
 }
 
-# What shares the service's network is made anew with the image that it runs, whatever its tag names by then.
+# What shares the service's network, ipc or pid namespace is made anew with the image that it runs, whatever its tag names by then.
 # note_dependents: writes down each with its reference, its image and the number of its containers.
 note_dependents() {
   : >"$J/dependents"
@@ -249,12 +252,12 @@ note_dependents() {
     runs=; count=0
     for id in $(members "$dependent"); do
       own=$(look '{{.Config.Image}} {{.Image}}' "$id")
-      [ -z "$runs" ] || [ "$runs" = "$own" ] || finish refused "the containers of $dependent, which shares the network of $SERVICE, run several images; recreate $dependent by itself first"
+      [ -z "$runs" ] || [ "$runs" = "$own" ] || finish refused "the containers of $dependent, which shares the namespaces of $SERVICE, run several images; recreate $dependent by itself first"
       runs=$own
       count=$(( count + 1 ))
     done
     [ -n "$runs" ] || continue
-    [ -n "$(id_of "${runs##* }")" ] || finish refused "$dependent, which shares the network of $SERVICE, runs ${runs##* }, which the host no longer holds, and would get another image; recreate $dependent first by docker compose up -d $dependent"
+    [ -n "$(id_of "${runs##* }")" ] || finish refused "$dependent, which shares the namespaces of $SERVICE, runs ${runs##* }, which the host no longer holds, and would get another image; recreate $dependent first by docker compose up -d $dependent"
     printf '%s %s %s\n' "$dependent" "$runs" "$count" >>"$J/dependents"
   done
 }
@@ -268,7 +271,7 @@ keep_dependents() {
     if [ "$(id_of "$reference")" = "$image" ] && [ "${reference%:latest}" != "${SERVICE_TAG%:latest}" ]; then continue; fi
     tag=$(beside "$reference" "htui-keep-$(printf %s "${image#sha256:}" | cut -c1-12)")
     [ "$tag" != "$KEEP_TAG" ] || continue
-    docker_ tag "$image" "$tag" || finish refused "the image of $dependent, which shares the network of $SERVICE, could not be kept: $(last_words)"
+    docker_ tag "$image" "$tag" || finish refused "the image of $dependent, which shares the namespaces of $SERVICE, could not be kept: $(last_words)"
     printf '%s %s %s\n' "$(now)" "$tag" "$PROJECT/$dependent" >>"$STATE/keeps"
   done <"$J/dependents"
 }
@@ -304,7 +307,7 @@ same_dependents() {
   while read -r dependent reference image count; do
     told=$(look '{{.Image}}' $(members "$dependent"))
     for own in ${told:-nothing}; do
-      if [ "$own" != "$image" ]; then WHY="$dependent, which shares its network, runs $own, not $image as before"; return 1; fi
+      if [ "$own" != "$image" ]; then WHY="$dependent, which shares its namespaces, runs $own, not $image as before"; return 1; fi
     done
   done <"$J/dependents"
 }
@@ -373,7 +376,7 @@ up() {
 up_once() {
   take_back || return 1
   clear_left_overs
-  if [ "$SCALE" -gt 1 ]; then set -- "$@" --scale "$SERVICE=$SCALE"; fi
+  if [ -n "$SCALE" ]; then set -- "$@" --scale "$SERVICE=$SCALE"; fi
   compose up -d --no-deps --pull never "$@" "$SERVICE" >>"$J/err" 2>&1 || return 1
   for dependent in $DEPENDENTS; do
     lend "$dependent" || return 1
@@ -401,7 +404,7 @@ health_time() {
 well() {
   step wait started
   deadline=$(( $(date +%s) + TIMEOUT ))
-  settled=; counts=; seen=; grace=5
+  settled=; counts=; seen=; grace=5; died=
   while :; do
     now_=$(date +%s)
     good=yes; why=; fresh=
@@ -422,6 +425,8 @@ well() {
         *) seen="$seen $id"; limit=$(( now_ + $(health_time "$id") )); if [ "$limit" -gt "$deadline" ]; then deadline=$limit; fi ;;
       esac
       fresh="$fresh $id:$restarts"
+      # While it runs the engine tells 0.
+      case $state in running) : ;; *) died=$code ;; esac
       case $state/$health in
         running/healthy) : ;;
         running/none) good=${good:+settle} ;;
@@ -435,7 +440,7 @@ well() {
         dead/*|gone/*) WHY="its container is $state"; step wait failed "$WHY"; return 1 ;;
         *) good=; why="its container is $state" ;;
       esac
-      if [ "$restarts" -ge 3 ]; then WHY="it restarts again and again (exit code $code)"; step wait failed "$WHY"; return 1; fi
+      if [ "$restarts" -ge 3 ]; then WHY="it restarts again and again${died:+ (exit code $died)}"; step wait failed "$WHY"; return 1; fi
     done
     if [ "$good" = yes ]; then step wait done; return 0; fi
     if [ "$good" = settle ]; then

@@ -30,7 +30,7 @@ case "$*" in
     elif [ -e compose.override.yaml ]; then cat "$W/to" >"$W/runs"
     else cat "$W/images/$(name "$(cat "$W/tag")")" >"$W/runs"; fi ;;
   *" config --hash "*) echo "web 11" ;;
-  "ps "*"service=web "*) echo "c1 running "; [ ! -e "$W/left" ] || echo "$(cat "$W/left") created c1" ;;
+  "ps "*"service=web "*) echo "c1 running "; [ ! -e "$W/left" ] || echo "$(cat "$W/left") created web $(cat "$W/left_name" 2>/dev/null || echo c1_web)" ;;
   "ps "*"service=side "*) [ ! -e "$W/side" ] || echo "s1 running " ;;
   "ps "*) ;;
   "inspect -f {{.Config.Image}} {{.Image}} s1") printf '%s %s\n' "$(cat "$W/tag")" "$(cat "$W/side")" ;;
@@ -203,6 +203,24 @@ fn what_a_job_does_at_need_is_in_the_plan_too() {
         ground.plan.service_tag
     );
     assert!(asked.contains(&tag), "{asked:#?}");
+}
+
+#[test]
+fn what_has_taken_the_place_of_the_former_is_not_removed_for_it_holds_its_volumes() {
+    let mut ground = Ground::new("heir", Action::Update);
+    ground.write("left", "c9");
+    for (name, removed) in [("web", false), ("c8_web", false), ("c1_web", true)] {
+        ground.write("left_name", name);
+        let (end, asked) = ground.run();
+        assert_eq!(end, "succeeded", "{asked:#?}");
+        let is_removed = asked.iter().any(|one| one == "rm c9");
+        assert_eq!(is_removed, removed, "{name}: {asked:#?}");
+        ground.write("runs", ImageId(digest(1)).digest().as_str());
+        let tag = ground.plan.service_tag.clone();
+        ground.image(&tag, &ImageId(digest(1)));
+        std::fs::remove_file(ground.folder.join("log")).unwrap();
+        let _ = std::fs::remove_file(ground.folder.join("state/jobs/7c1/rc"));
+    }
 }
 
 #[test]
