@@ -130,6 +130,16 @@ fn course(model: &Model, plan: &TargetPlan, page: &mut Explanation) {
         }
         page.add("disk", text);
     }
+    // Above the commands: on a small screen nobody reads what has to be scrolled to.
+    for difference in &plan.differences {
+        page.toned("config", difference, Tone::Attention);
+    }
+    for warning in &plan.warnings {
+        page.toned("!", warning, Tone::Attention);
+    }
+    for by in &plan.undone_by {
+        page.toned("!", format!("undone by {by}"), Tone::Attention);
+    }
     page.gap();
     for (argv, number) in plan.argv.iter().zip(NUMBERS) {
         page.add(number, job::command_line(argv));
@@ -160,15 +170,6 @@ fn course(model: &Model, plan: &TargetPlan, page: &mut Explanation) {
             "takes",
             format!("{names} from the running container, into the job's environment only"),
         );
-    }
-    for difference in &plan.differences {
-        page.toned("config", difference, Tone::Attention);
-    }
-    for warning in &plan.warnings {
-        page.toned("!", warning, Tone::Attention);
-    }
-    for by in &plan.undone_by {
-        page.toned("!", format!("undone by {by}"), Tone::Attention);
     }
     if !plan.undo.is_empty() {
         page.add("undo", &plan.undo);
