@@ -386,3 +386,33 @@ fn f18_objects_and_odd_times_around_the_lines_are_read() {
     .concat();
     assert_eq!(one(&beside).status, Status::Succeeded);
 }
+
+#[test]
+fn packed_logs_are_refused_with_the_way_to_unpack_them_and_a_nameless_image_has_no_name() {
+    for begin in [
+        &b"\x1f\x8b\x08\0abc\n#1 x"[..],
+        b"PK\x03\x04\x14",
+        b"\x28\xb5\x2f\xfd$\n",
+    ] {
+        for step in [1, begin.len()] {
+            let mut log = BuildLog::new();
+            begin.chunks(step).for_each(|part| log.feed(part));
+            assert!(log.finish(None).is_empty());
+            assert_eq!(log.reading().refused, [Refused::Packed]);
+        }
+    }
+    assert!(Refused::Packed.remedy().contains("builds parse -"));
+    let named = small();
+    let nameless: String = named
+        .lines()
+        .map(|line| match line.split_once("naming to ") {
+            Some((number, _)) => format!(
+                "{number}naming to moby-dangling@sha256:{} done\n",
+                "1".repeat(64)
+            ),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    assert!(nameless.contains("moby-dangling"));
+    assert_eq!(one(&nameless).image(), None);
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::name::{self, Name};
 
 /// The number of the rules by which figures are made: it grows with each change that tells the same log otherwise.
-pub const FIGURES: u32 = 3;
+pub const FIGURES: u32 = 4;
 
 /// How a build ended, or that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -269,6 +269,8 @@ pub enum Refused {
     /// Podman or buildah.
     Podman,
     Kaniko,
+    /// A packed file.
+    Packed,
 }
 
 impl Refused {
@@ -282,6 +284,7 @@ impl Refused {
                 "this is a log of podman or buildah, which do not name vertices or what they cost"
             }
             Self::Kaniko => "this is a log of kaniko, which does not number its steps",
+            Self::Packed => "this is a packed file and no text",
         }
     }
 
@@ -290,6 +293,9 @@ impl Refused {
         match self {
             Self::Tty => "build with --progress=plain, or set BUILDKIT_PROGRESS=plain",
             Self::Podman | Self::Kaniko => "build with docker buildx build --progress=plain",
+            Self::Packed => {
+                "unpack it first: gunzip -c FILE, unzip -p FILE or zstdcat FILE, then | homelab-tui builds parse -"
+            }
         }
     }
 }

@@ -5,11 +5,12 @@
 
 use super::decode::{self, Order};
 use super::lane::{Lane, Likely, Sink};
-use super::model::{Build, Reading};
+use super::model::{Build, Reading, Refused};
 use super::objects::Objects;
 use super::prefix::Unwrapper;
 use super::quick::{Mode, Quick};
 use super::rawjson;
+use super::refuse;
 use super::stamp::Stamp;
 use super::unwrap::Unwrapped;
 
@@ -184,6 +185,9 @@ impl BuildLog {
     fn one_line(&mut self, line: &[u8]) {
         self.settle();
         self.reading.lines += 1;
+        if self.reading.lines == 1 && refuse::is_packed(line) {
+            self.reading.refused.push(Refused::Packed);
+        }
         // Every fourth line of a plain log is empty, and only an unfinished name waits for it.
         if line.is_empty() && self.lanes.iter().all(Lane::ignores_blanks) {
             return;

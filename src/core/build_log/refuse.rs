@@ -1,6 +1,19 @@
-//! Logs that look like builds and cannot be counted: moving screens, podman, kaniko.
+//! Logs that look like builds and cannot be counted: moving screens, podman, kaniko; and files that are packed.
 
 use super::model::Refused;
+
+/// How packed files begin: gzip, zip, zstd, xz.
+const PACKED: [&[u8]; 4] = [
+    b"\x1f\x8b",
+    b"PK\x03\x04",
+    b"\x28\xb5\x2f\xfd",
+    b"\xfd7zXZ\0",
+];
+
+/// Tells a source by its first line whose text is packed, as rotated logs and archives of CI runs are.
+pub(super) fn is_packed(line: &[u8]) -> bool {
+    PACKED.iter().any(|begin| line.starts_with(begin))
+}
 
 /// Tells a line of a log that is not counted.
 ///

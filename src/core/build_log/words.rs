@@ -227,7 +227,10 @@ pub(super) fn status(open: &mut Open, number: u32, text: &[u8]) {
         }
         Some(b'r') => open.by_compose |= text.starts_with(b"reading from stdin "),
         Some(b'n') => {
-            if let Some(image) = first_word_after(text, b"naming to ") {
+            // An image without a name is put down under this one by newer builders.
+            let nameless = |image: &&[u8]| image.starts_with(b"moby-dangling@");
+            let image = first_word_after(text, b"naming to ");
+            if let Some(image) = image.filter(|image| !nameless(image)) {
                 open.image(image);
             }
         }
