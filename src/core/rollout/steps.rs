@@ -2,7 +2,7 @@
 //!
 //! What the plan shows and what the host runs are both made from this list, so neither has a command that the other
 //! lacks. Another step is another [`Part`] with its word in [`super::Step`], and says there whether it changes the service;
-//! what the parts call stands in `script/library.sh`, and for containers of no project in `script/plain.sh`; how it is
+//! what the parts call stands in the files of `script/`, and for containers of no project in `script/plain.sh`; how it is
 //! called while it runs in `app::jobs`, and what the plan says of it in `app::explain::plan`.
 
 use serde::Serialize;
