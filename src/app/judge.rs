@@ -95,6 +95,37 @@ fn sum(blobs: &Blobs) -> Option<u64> {
     (!blobs.is_empty()).then_some(all)
 }
 
+/// Gathers what is to be said beside the verdict.
+fn note(
+    service: &Service,
+    worst: &Judged<'_>,
+    rendered: Option<&Files<'_>>,
+    pinned: Option<&Pinned>,
+    cut_off: Option<String>,
+) -> Option<String> {
+    let mut note = worst.assessment.note.clone();
+    if let Some(asked) = rendered.and_then(|files| files.other_image(&worst.container.reference)) {
+        join(&mut note, format!("the files ask for {asked}"));
+    }
+    let compose = service.compose.as_ref();
+    if compose.is_some_and(|compose| compose.several_recipes) {
+        join(
+            &mut note,
+            "its containers come from several folders or files".to_owned(),
+        );
+    }
+    if let Some((pin, why)) = pinned.and_then(|pin| Some((pin, pin.undone.as_ref()?))) {
+        join(
+            &mut note,
+            format!("the pin {} was undone: {why}", pin.words()),
+        );
+    }
+    if let Some(words) = cut_off {
+        join(&mut note, words);
+    }
+    note
+}
+
 impl Judge<'_> {
     fn service(
         &self,
@@ -135,46 +166,13 @@ impl Judge<'_> {
             service.compose.as_ref(),
         );
         let image = self.observation.images.get(&worst.container.image_id);
-        let mut note = worst.assessment.note.clone();
-        let asked = rendered
-            .as_ref()
-            .and_then(|files| files.other_image(&worst.container.reference));
-        if let Some(asked) = asked {
-            join(&mut note, format!("the files ask for {asked}"));
-        }
-        if service
-            .compose
-            .as_ref()
-            .is_some_and(|compose| compose.several_recipes)
-        {
-            join(
-                &mut note,
-                "its containers come from several folders or files".to_owned(),
-            );
-        }
         if let Some(pin) = &mut pinned {
-            // A pin that the container does not run by was passed over when it was made.
-            let passed_over =
-                pin.holds() && !gather::runs_pin(self.observation, worst.container, pin);
-            if passed_over {
-                pin.undone = Some(
-                    "the container runs another image: it was made without the pin's file"
-                        .to_owned(),
-                );
-            }
-            if let Some(why) = &pin.undone {
-                join(
-                    &mut note,
-                    format!("the pin {} was undone: {why}", pin.words()),
-                );
-            }
+            self.pass_over(pin, worst.container);
         }
         let all = &self.observation.containers;
         let cut_off = members.iter().find_map(|own| leaning::cut_off(own, all));
         let is_cut_off = cut_off.is_some();
-        if let Some(words) = cut_off {
-            join(&mut note, words);
-        }
+        let note = note(service, worst, rendered.as_ref(), pinned.as_ref(), cut_off);
         let fetch = self.fetch(worst);
         let builds_behind = self.builds_behind(worst);
         let mut view = ServiceView {
@@ -214,6 +212,15 @@ impl Judge<'_> {
             join(&mut view.note, deployment.words());
         }
         Some(view)
+    }
+
+    /// Marks a pin that the container does not run by: it was passed over when the container was made.
+    fn pass_over(&self, pin: &mut Pinned, container: &ContainerFacts) {
+        if pin.holds() && !gather::runs_pin(self.observation, container, pin) {
+            pin.undone = Some(
+                "the container runs another image: it was made without the pin's file".to_owned(),
+            );
+        }
     }
 
     /// Returns by how many builds what runs is behind, where that was counted.

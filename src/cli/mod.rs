@@ -75,6 +75,9 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
     let Some(command) = &arguments.command else {
         return session::console(general, &paths, output);
     };
+    let change = |action, arguments: &_, to: Option<&str>, output: &mut Output<'_>| {
+        act::run(action, arguments, to, general, &paths, output)
+    };
     match command {
         Command::Builds(arguments) => match &arguments.command {
             Some(command) => builds::run(command, output),
@@ -113,42 +116,13 @@ fn run(arguments: &Arguments, output: &mut Output<'_>) -> Result<Exit, Failed> {
         }
         Command::Themes => themes::run(&Themes::find(&paths), output),
         Command::Config(command) => config::run(*command, general, &paths, output),
-        Command::Pull(arguments) => {
-            act::run(Action::Pull, arguments, None, general, &paths, output)
-        }
-        Command::Recreate(arguments) => {
-            act::run(Action::Recreate, arguments, None, general, &paths, output)
-        }
-        Command::Update(arguments) => {
-            act::run(Action::Update, arguments, None, general, &paths, output)
-        }
-        Command::Rollback(go) => act::run(
-            Action::Rollback,
-            &go.act,
-            go.to.as_deref(),
-            general,
-            &paths,
-            output,
-        ),
-        Command::Pin(go) => act::run(
-            Action::Pin,
-            &go.act,
-            go.to.as_deref(),
-            general,
-            &paths,
-            output,
-        ),
-        Command::Unpin(arguments) => {
-            act::run(Action::Unpin, arguments, None, general, &paths, output)
-        }
-        Command::Keep(go) => act::run(
-            Action::Keep,
-            &go.act,
-            go.to.as_deref(),
-            general,
-            &paths,
-            output,
-        ),
+        Command::Pull(act) => change(Action::Pull, act, None, output),
+        Command::Recreate(act) => change(Action::Recreate, act, None, output),
+        Command::Update(act) => change(Action::Update, act, None, output),
+        Command::Unpin(act) => change(Action::Unpin, act, None, output),
+        Command::Rollback(go) => change(Action::Rollback, &go.act, go.to.as_deref(), output),
+        Command::Pin(go) => change(Action::Pin, &go.act, go.to.as_deref(), output),
+        Command::Keep(go) => change(Action::Keep, &go.act, go.to.as_deref(), output),
         Command::Jobs {
             follow: Some(jobs::JobsCommand::Follow { id, json }),
             ..

@@ -68,6 +68,43 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
     }
     out.gap();
     out.add("image", &service.reference);
+    running(model, service, &mut out);
+    tag(model, service, &mut out);
+    if let Some(bytes) = service.fetch_bytes
+        && !service.verdict.is_settled()
+    {
+        out.add("pull", age::bytes(bytes));
+    }
+    if let Some(pin) = &service.pinned {
+        out.toned("pinned", pin.words(), Tone::Accent);
+        if let Some(why) = &pin.undone {
+            out.toned("", format!("undone: {why}"), Tone::Danger);
+        }
+    }
+    config(model, service, &mut out);
+    if let Some(build) = join::build_of(model, service) {
+        let tone = match trend::is_low(build) || build.build.error.is_some() {
+            true => Tone::Attention,
+            false => Tone::Plain,
+        };
+        out.toned("build", view::line(build), tone);
+    }
+    environment(service, &mut out);
+    let ports: Vec<String> = service
+        .containers
+        .iter()
+        .flat_map(|container| container.ports.iter().cloned())
+        .collect();
+    if !ports.is_empty() {
+        out.add("ports", ports.join(" "));
+    }
+    out.toned("seen", ago(now, service.observed_at), Tone::Quiet);
+    out
+}
+
+/// Tells what runs, and how it fares.
+fn running(model: &Model, service: &ServiceView, out: &mut Explanation) {
+    let now = model.now.wall;
     let running = &service.running;
     out.add("running", running.short());
     out.add(
@@ -79,7 +116,7 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
             running.version.as_deref(),
         ),
     );
-    marks(trust::of_running(model, service), &mut out);
+    marks(trust::of_running(model, service), out);
     let life_tone = if service.is_unhealthy() {
         Tone::Danger
     } else {
@@ -99,6 +136,11 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
         ]),
         life_tone,
     );
+}
+
+/// Tells what the tag names.
+fn tag(model: &Model, service: &ServiceView, out: &mut Explanation) {
+    let now = model.now.wall;
     let registry = &service.registry;
     match &registry.digest {
         Some(digest) => {
@@ -112,8 +154,8 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
                     registry.version.as_deref(),
                 ),
             );
-            if !running.digests.contains(digest) {
-                marks(trust::of_top(model, service, Some(digest)), &mut out);
+            if !service.running.digests.contains(digest) {
+                marks(trust::of_top(model, service, Some(digest)), out);
             }
         }
         None if registry.asking => out.toned("tag", "being asked", Tone::Quiet),
@@ -122,17 +164,10 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
     if let Some(at) = registry.checked_at {
         out.add("asked", ago(now, at));
     }
-    if let Some(bytes) = service.fetch_bytes
-        && !service.verdict.is_settled()
-    {
-        out.add("pull", age::bytes(bytes));
-    }
-    if let Some(pin) = &service.pinned {
-        out.toned("pinned", pin.words(), Tone::Accent);
-        if let Some(why) = &pin.undone {
-            out.toned("", format!("undone: {why}"), Tone::Danger);
-        }
-    }
+}
+
+/// Tells whether the container is what its files ask for.
+fn config(model: &Model, service: &ServiceView, out: &mut Explanation) {
     match service.config {
         ConfigState::Same => out.add("config", "same as the files"),
         state => {
@@ -150,13 +185,9 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
             out.toned("config", text, tone);
         }
     }
-    if let Some(build) = join::build_of(model, service) {
-        let tone = match trend::is_low(build) || build.build.error.is_some() {
-            true => Tone::Attention,
-            false => Tone::Plain,
-        };
-        out.toned("build", view::line(build), tone);
-    }
+}
+
+fn environment(service: &ServiceView, out: &mut Explanation) {
     if let Some(environment) = &service.environment {
         let from = service.environment_from.map(|from| from.word());
         let told = from.map(|from| format!("told by the {from}"));
@@ -166,16 +197,6 @@ fn service_brief(model: &Model, service: &ServiceView) -> Explanation {
             out.toned("", text, Tone::Quiet);
         }
     }
-    let ports: Vec<String> = service
-        .containers
-        .iter()
-        .flat_map(|container| container.ports.iter().cloned())
-        .collect();
-    if !ports.is_empty() {
-        out.add("ports", ports.join(" "));
-    }
-    out.toned("seen", ago(now, service.observed_at), Tone::Quiet);
-    out
 }
 
 /// Tells what stands beside an image, if somebody looked; nothing of it is verified.
