@@ -1,7 +1,7 @@
 //! One build opened: its figures, its steps with what each cost, and what changed since the last build that hit.
 
 use crate::core::age;
-use crate::core::build_log::{Status, Step, StepState};
+use crate::core::build_log::{Build, Status, Step, StepState};
 use crate::core::builds::{BuildRecord, cause, trend};
 
 use super::super::explain::Tone;
@@ -119,9 +119,25 @@ fn step_row(step: &Step, longest: f64, first: Option<u32>) -> StepRow {
     }
 }
 
-fn facts(model: &Model, record: &BuildRecord) -> Vec<(&'static str, String, Tone)> {
-    let build = &record.build;
+/// A label, what is said, and in which tone.
+type Fact = (&'static str, String, Tone);
+
+fn facts(model: &Model, record: &BuildRecord) -> Vec<Fact> {
     let mut facts = Vec::new();
+    outcome(model, record, &mut facts);
+    time(&record.build, &mut facts);
+    cache(model, &record.build, &mut facts);
+    let moved = bytes(&record.build);
+    if !moved.is_empty() {
+        facts.push(("bytes", moved, Tone::Plain));
+    }
+    origin(model, record, &mut facts);
+    facts
+}
+
+/// Tells how it ended or how far it is, and how much was taken from the cache.
+fn outcome(model: &Model, record: &BuildRecord, facts: &mut Vec<Fact>) {
+    let build = &record.build;
     let mut add = |label, text: String, tone| facts.push((label, text, tone));
     let tone = match build.status {
         Status::Succeeded => Tone::Good,
@@ -153,6 +169,10 @@ fn facts(model: &Model, record: &BuildRecord) -> Vec<(&'static str, String, Tone
             Tone::Plain
         },
     );
+}
+
+fn time(build: &Build, facts: &mut Vec<Fact>) {
+    let mut add = |label, text: String, tone| facts.push((label, text, tone));
     if let Some(time) = build.seconds {
         let missed = build.missed_seconds.map_or_else(String::new, |missed| {
             format!(", {} in steps that missed", seconds(missed))
@@ -168,6 +188,11 @@ fn facts(model: &Model, record: &BuildRecord) -> Vec<(&'static str, String, Tone
             Tone::Plain,
         );
     }
+}
+
+/// Tells where its cache comes from, and what that holds.
+fn cache(model: &Model, build: &Build, facts: &mut Vec<Fact>) {
+    let mut add = |label, text: String, tone| facts.push((label, text, tone));
     let cache = cache_words(model, build);
     if cache.text != "-" {
         let mut text = cache.text;
@@ -198,10 +223,12 @@ fn facts(model: &Model, record: &BuildRecord) -> Vec<(&'static str, String, Tone
             );
         }
     }
-    let moved = bytes(build);
-    if !moved.is_empty() {
-        add("bytes", moved, Tone::Plain);
-    }
+}
+
+/// Tells where it ran, what it was made from, and where its image runs.
+fn origin(model: &Model, record: &BuildRecord, facts: &mut Vec<Fact>) {
+    let build = &record.build;
+    let mut add = |label, text: String, tone| facts.push((label, text, tone));
     if let Some(run) = &record.run {
         let road = run.branch.as_deref().unwrap_or(&run.event);
         add(
@@ -236,7 +263,6 @@ fn facts(model: &Model, record: &BuildRecord) -> Vec<(&'static str, String, Tone
         add("runs on", join::place_words(&places), Tone::Plain);
     }
     add("from", record.place.clone(), Tone::Quiet);
-    facts
 }
 
 /// Says both figures: that of Dockerfile steps, and buildx's own.
@@ -262,7 +288,7 @@ fn hit_words(record: &BuildRecord) -> String {
     text
 }
 
-fn bytes(build: &crate::core::build_log::Build) -> String {
+fn bytes(build: &Build) -> String {
     let mut parts = Vec::new();
     if build.fetched_base > 0 {
         parts.push(format!("base {}", age::bytes(build.fetched_base)));

@@ -94,25 +94,9 @@ fn of_login(
             remedy,
         )
     };
-    let held = match &login.login {
-        Login::None => None,
-        Login::File => Some("the login of its docker config".to_owned()),
-        Login::Helper(name) => Some(format!("the login in docker-credential-{name}")),
-        Login::HelperMissing(name) => {
-            let detail = format!(
-                "docker-credential-{name}, which its docker config names, is not installed"
-            );
-            let remedy = format!(
-                "install it on {host}, or take it out of the config of {}",
-                puller.user
-            );
-            return credentials(State::Failed, detail, &remedy);
-        }
-        Login::HelperSilent(name) => {
-            let detail = format!("docker-credential-{name} gave no login");
-            let remedy = "is its store locked, or made for a desktop session?";
-            return credentials(State::Failed, detail, remedy);
-        }
+    let held = match held(host, puller, login) {
+        Ok(held) => held,
+        Err((detail, remedy)) => return credentials(State::Failed, detail, &remedy),
     };
     let log_in = format!(
         "as {} on {host}: docker login {}",
@@ -177,6 +161,33 @@ fn of_login(
             check(Some(host), Link::Engine, State::Failed, detail, &remedy)
         }
         (_, _) => unreachable_registry(host, registry.as_str(), failure),
+    }
+}
+
+/// Names the login that is used, if there is one.
+///
+/// # Errors
+/// If the store that should have it gives none: what is wrong, and what to do.
+fn held(
+    host: &HostName,
+    puller: &Puller,
+    login: &LoginCheck,
+) -> Result<Option<String>, (String, String)> {
+    match &login.login {
+        Login::None => Ok(None),
+        Login::File => Ok(Some("the login of its docker config".to_owned())),
+        Login::Helper(name) => Ok(Some(format!("the login in docker-credential-{name}"))),
+        Login::HelperMissing(name) => Err((
+            format!("docker-credential-{name}, which its docker config names, is not installed"),
+            format!(
+                "install it on {host}, or take it out of the config of {}",
+                puller.user
+            ),
+        )),
+        Login::HelperSilent(name) => Err((
+            format!("docker-credential-{name} gave no login"),
+            "is its store locked, or made for a desktop session?".to_owned(),
+        )),
     }
 }
 
