@@ -1,3 +1,5 @@
+//! The script as a plain shell reads it: whole, quoted, and with the files of a pin given back byte by byte.
+
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 use super::*;
 use crate::core::rollout::plan::{Plain, sample};
