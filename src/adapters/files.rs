@@ -167,7 +167,21 @@ for s in $(printf '%s' "$j" | grep -o '"service:[A-Za-z0-9._-]*"' | sort -u | tr
 c=$({docker} ps -aq --no-trunc {label} --filter label=com.docker.compose.service="$s" | head -n 1)
 j=$(printf '%s' "$j" | sed "s/\"service:$s\"/\"container:$c\"/")
 done
-printf '%s' "$j" | {docker} compose {common} -f - config --hash '*' 2>/dev/null
+from=$(printf '%s' "$j" | sed -n '/"volumes_from": \[/,/\]/{{ /[][]/d; s/[ ",]//g; p; }}' | sort -u)
+for s in $from; do
+case $s in container:*) c=${{s#*:}}; c=${{c%%:*}} ;; *) c=$({docker} ps -aq --no-trunc {label} --filter label=com.docker.compose.service="${{s%%:*}}" | head -n 1) ;; esac
+j=$(printf '%s' "$j" | sed "/\"volumes_from\": \[/,/\]/ s/\"$s\"/\"$c\"/")
+done
+hashed() {{ {docker} compose {common} -f - config "$@" --hash '*' 2>/dev/null; }}
+# Those that are containers by now are no services any more.
+as_is="--no-consistency --no-normalize"
+h=$(printf '%s' "$j" | hashed ${{from:+$as_is}})
+printf '%s\n' "$h"
+case $j in *'"depends_on": {{'*) for l in $({docker} ps -a {label} --format '{{{{.Label "com.docker.compose.config-hash"}}}}' | sort -u); do
+case $h in *"$l"*) continue ;; esac
+printf '%s' "$j" | sed '/^      "depends_on": {{$/,/^      }}/d' | hashed $as_is | sed 's/^/alone /'
+break
+done ;; esac
 echo; echo {NEXT}
 [ ! -f {OVERRIDE_FILE} ] || [ "$(head -n 1 {OVERRIDE_FILE})" != {marker} ] || head -c {PINS} {OVERRIDE_FILE}
 echo; echo {NEXT}
@@ -192,7 +206,7 @@ fn read(
         0 => {}
         NO_FOLDER => {
             return FilesState::Unreadable(format!(
-                "the project's folder cannot be entered: {reason}"
+                "the project's folder is gone or closed to this login ({reason}): bring it back, or start the project from where it is now"
             ));
         }
         NO_FILE => {
@@ -241,11 +255,12 @@ fn read(
         services: services
             .into_iter()
             .map(|(name, service)| {
-                let hash = hashes.get(name.as_str()).map(|hash| (*hash).to_owned());
+                let hash = |name: &str| hashes.get(name).map(|hash| (*hash).to_owned());
                 let rendered = RenderedService {
+                    hash: hash(&name),
+                    hash_alone: hash(&format!("alone {name}")),
                     image: service.image,
                     builds: service.build.is_some(),
-                    hash,
                 };
                 (name, rendered)
             })
@@ -308,7 +323,7 @@ mod tests {
         let state = read(
             &outcome(
                 0,
-                "{\"name\":\"blog\",\"services\":{\"web\":{\"image\":\"me/web:1\",\"environment\":{\"PASSWORD\":\"s3cret\"},\"build\":{\"context\":\".\"}},\"db\":{\"image\":\"pg\"}}}\nhomelab-tui-next\ndb 11aa\nweb 22bb\n",
+                "{\"name\":\"blog\",\"services\":{\"web\":{\"image\":\"me/web:1\",\"environment\":{\"PASSWORD\":\"s3cret\"},\"build\":{\"context\":\".\"}},\"db\":{\"image\":\"pg\"}}}\nhomelab-tui-next\ndb 11aa\nweb 22bb\nalone web 33cc\n",
                 "time=\"x\" level=warning msg=\"The \\\"A\\\" variable is not set.\"",
             ),
             "2.40.3-3".to_owned(),
@@ -320,6 +335,8 @@ mod tests {
         };
         assert_eq!(rendered.compose_version, "2.40.3-3");
         assert_eq!(rendered.services["web"].hash.as_deref(), Some("22bb"));
+        let (web, db) = (&rendered.services["web"], &rendered.services["db"]);
+        assert!(web.has_hash("33cc") && web.has_hash("22bb") && !db.has_hash("33cc"));
         assert!(rendered.services["web"].builds && !rendered.services["db"].builds);
         assert_eq!(rendered.services["db"].image.as_deref(), Some("pg"));
         assert!(!format!("{state:?}").contains("s3cret"));

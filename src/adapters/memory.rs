@@ -293,6 +293,7 @@ mod tests {
                     image: None,
                     builds: true,
                     hash: None,
+                    hash_alone: None,
                 },
             )]),
         };

@@ -23,7 +23,7 @@ impl Recipe {
     /// Lists the files given by `--env-file`, in their order.
     pub fn environment_files(&self) -> Vec<&str> {
         let given = self.environment_file.as_deref().unwrap_or_default();
-        given.split(',').filter(|file| !file.is_empty()).collect()
+        super::inventory::apart(given).collect()
     }
 }
 
@@ -35,6 +35,19 @@ pub struct RenderedService {
     pub builds: bool,
     /// What `docker compose config --hash` says, comparable with the label of the same compose version.
     pub hash: Option<String>,
+    /// What it says where the service is brought up without those that it depends on, as older composes then leave
+    /// them out of what they hash; only where some container needs it to be told.
+    #[serde(default)]
+    pub hash_alone: Option<String>,
+}
+
+impl RenderedService {
+    /// Tells whether a container's label has the hash of these very files.
+    pub fn has_hash(&self, label: &str) -> bool {
+        [&self.hash, &self.hash_alone]
+            .into_iter()
+            .any(|own| own.as_deref() == Some(label))
+    }
 }
 
 /// A project as its files render it on the host.

@@ -235,10 +235,7 @@ fn compose_labels(container: &ContainerFacts) -> Option<ComposeLabels> {
     let label = |name: &str| container.labels.get(name);
     label(PROJECT)?;
     let working_dir = label(WORKING_DIR).unwrap_or_default().to_owned();
-    let config_files = label(CONFIG_FILES)
-        .unwrap_or_default()
-        .split(',')
-        .filter(|file| !file.is_empty())
+    let config_files = apart(label(CONFIG_FILES).unwrap_or_default())
         .map(|file| absolute(&working_dir, file))
         .collect();
     Some(ComposeLabels {
@@ -260,6 +257,24 @@ fn compose_labels(container: &ContainerFacts) -> Option<ComposeLabels> {
             .map(ServiceName::from)
             .collect(),
         several_recipes: false,
+    })
+}
+
+/// Tells paths apart that a label joins with commas, which paths may hold themselves: all but v1's are absolute.
+pub fn apart(joined: &str) -> impl Iterator<Item = &str> {
+    let absolute = joined.starts_with('/');
+    let mut rest = joined;
+    std::iter::from_fn(move || {
+        let end = match absolute {
+            true => rest.find(",/").or_else(|| rest.find(",-")),
+            false => rest.find(','),
+        };
+        let (one, more) = match end {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None => (rest, ""),
+        };
+        rest = more;
+        (!one.is_empty()).then_some(one)
     })
 }
 
@@ -288,6 +303,16 @@ mod tests {
             container.labels.set(key, value);
         }
         container
+    }
+
+    #[test]
+    fn paths_with_commas_are_told_apart() {
+        let apart = |joined| apart(joined).collect::<Vec<_>>();
+        assert_eq!(apart("/a,b/x.yaml,/c/y.yaml"), ["/a,b/x.yaml", "/c/y.yaml"]);
+        assert_eq!(apart("x.yaml,y.yaml"), ["x.yaml", "y.yaml"]);
+        assert_eq!(apart("/a/x.yaml"), ["/a/x.yaml"]);
+        assert_eq!(apart("-"), ["-"]);
+        assert_eq!(apart(""), Vec::<&str>::new());
     }
 
     fn shape(containers: &[ContainerFacts]) -> Vec<String> {

@@ -360,11 +360,10 @@ fn dossier(service: &ServiceView) -> Dossier {
             shape,
             ..Rendered::default()
         }),
-        hash: if changed {
-            hash.map(|hash| format!("not {hash}"))
-        } else {
-            hash
-        },
+        hashes: hash
+            .map(|hash| if changed { format!("not {hash}") } else { hash })
+            .into_iter()
+            .collect(),
         containers,
         free_bytes: Some(48_000_000_000),
         lock_is_shared: true,

@@ -140,6 +140,7 @@ impl Host {
                 image: Some(entry.asks.clone().unwrap_or_else(|| reference.clone())),
                 builds: entry.builds,
                 hash: Some(hash),
+                hash_alone: None,
             };
             files.services.insert(name.to_owned(), rendered);
         }

@@ -197,3 +197,31 @@ fn what_compose_would_not_fetch_is_said_before() {
     let recreate = console.run(&["recreate", &case.target, "--yes", "--json"]);
     recreate.ended(0, "succeeded");
 }
+
+#[test]
+fn who_depends_on_others_is_updated_as_often_as_there_is_something_new() {
+    let Some(lab) = Lab::here() else { return };
+    let console = Console::new(&lab);
+    // That compose takes dependencies into its hash, and leaves them out with `--no-deps`.
+    let case = behind(&lab, "ctd26");
+    let yaml = format!(
+        "services:\n  web: {{image: \"{0}\", depends_on: [db]}}\n  db: {{image: \"{0}\"}}\n  saver: {{image: \"{0}\", volumes_from: [\"web:ro\"]}}\n",
+        case.reference
+    );
+    case.project.file("compose.yaml", &yaml);
+    case.project.compose(&["up", "-d", "--pull", "never"]);
+    let repo = case.reference.split(['/', ':']).nth(2).unwrap();
+    for month in [2, 3] {
+        let created = format!("2026-0{month}-01T00:00:00Z");
+        push(&lab, &lab.registry("plain"), repo, "latest", &created);
+        let update = console.run(&["update", &case.target, "--yes", "--json"]);
+        update.ended(0, "succeeded");
+        assert_eq!(update.plan()["dependents"], json!(["saver"]));
+    }
+    let saver = case.target.replace("/web", "/saver");
+    assert_eq!(console.service(&saver)["config"], "same");
+    // A real change is still seen.
+    let other = yaml.replace("depends_on", "environment: {A: b}, depends_on");
+    case.project.file("compose.yaml", &other);
+    assert_eq!(console.service(&case.target)["config"], "changed");
+}

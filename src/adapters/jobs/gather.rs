@@ -47,7 +47,8 @@ pub async fn dossier(
         FilesState::Rendered(rendered) => {
             dossier.compose_version = Some(rendered.compose_version);
             let own = rendered.services.get(service.as_str());
-            dossier.hash = own.and_then(|own| own.hash.clone());
+            let hashes = own.map(|own| [own.hash.clone(), own.hash_alone.clone()]);
+            dossier.hashes = hashes.into_iter().flatten().flatten().collect();
         }
         FilesState::Unreadable(why) => {
             dossier.unreadable = Some(why);
@@ -285,7 +286,8 @@ pub(super) fn fill_host(dossier: &mut Dossier, sections: &BTreeMap<String, Strin
     let section = |name: &str| sections.get(name).map_or("", String::as_str).trim();
     dossier.user = clean_within(section("user").lines().next().unwrap_or_default(), 64);
     dossier.lock = lock(section("lock"));
-    dossier.lock_is_shared = section("lockable") == "yes";
+    // Where the folder could not be entered nothing of it was asked.
+    dossier.lock_is_shared = !sections.contains_key("lockable") || section("lockable") == "yes";
     dossier.kills_processes = kills_processes(section("logind"), &dossier.user);
     dossier.outlive = match section("outlive") {
         "" => None,

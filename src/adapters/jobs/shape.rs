@@ -131,7 +131,7 @@ pub fn reads_env_file(raw: &Value, file: &str) -> bool {
         })
 }
 
-/// Returns the services whose network, ipc or pid namespace is the service's.
+/// Returns the services whose network, ipc or pid namespace or whose volumes are those of the service's container.
 pub fn dependents(config: &Value, service: &str) -> Vec<String> {
     let Some(services) = config.get("services").and_then(Value::as_object) else {
         return Vec::new();
@@ -148,7 +148,20 @@ pub fn dependents(config: &Value, service: &str) -> Vec<String> {
         .iter()
         .filter(|(_, own)| {
             let shared = ["network_mode", "ipc", "pid"].map(|kind| text(own, kind));
-            shared.iter().flatten().any(|mode| leans(mode))
+            let volumes = list(own.get("volumes_from")).into_iter();
+            let volumes = volumes
+                .filter_map(Value::as_str)
+                .map(|from| match from.strip_prefix("container:") {
+                    Some(_) => from.to_owned(),
+                    None => format!("service:{from}"),
+                })
+                // Behind it may stand how they are mounted.
+                .map(|from| from.splitn(3, ':').take(2).collect::<Vec<_>>().join(":"));
+            shared
+                .into_iter()
+                .flatten()
+                .chain(volumes)
+                .any(|mode| leans(&mode))
         })
         .map(|(name, _)| name.clone())
         .collect()
@@ -355,11 +368,16 @@ mod tests {
             "other": {"network_mode": "container:vpn"},
             "host": {"network_mode": "host", "ipc": "shareable"},
             "memory": {"ipc": "service:vpn"},
+            "saver": {"volumes_from": ["vpn:ro"]},
+            "saver2": {"volumes_from": ["container:tunnel:ro", "other"]},
             "tracer": {"pid": "container:tunnel"}
         }});
         let mut found = dependents(&config, "vpn");
         found.sort();
-        assert_eq!(found, ["app", "memory", "named", "tracer"]);
+        assert_eq!(
+            found,
+            ["app", "memory", "named", "saver", "saver2", "tracer"]
+        );
         assert_eq!(dependents(&config, "app"), Vec::<String>::new());
     }
 

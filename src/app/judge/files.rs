@@ -99,7 +99,7 @@ fn told(
                 );
             }
             match (&rendered.hash, &compose.config_hash) {
-                (Some(now), Some(then)) if now == then => (ConfigState::Same, None),
+                (_, Some(then)) if rendered.has_hash(then) => (ConfigState::Same, None),
                 (Some(_), Some(_)) if same_release(version, &compose.version) => (
                     ConfigState::Changed,
                     Some("the files render to other settings than the container has".to_owned()),

@@ -24,13 +24,13 @@ pub struct Dossier {
     pub unreadable: Option<String>,
     /// The service as the files render it, if they have it.
     pub rendered: Option<Rendered>,
-    /// What compose hashes the service to now.
-    pub hash: Option<String>,
+    /// What compose hashes the service to now; another one where it is brought up by itself.
+    pub hashes: Vec<String>,
     /// The containers of the service with image and shape.
     pub containers: BTreeMap<ContainerId, RunningContainer>,
     /// Networks that carry the project's label: those that it makes, also under names of their own.
     pub makes_networks: BTreeSet<String>,
-    /// Other services whose network, ipc or pid namespace is the service's.
+    /// Other services whose network, ipc or pid namespace or whose volumes are those of the service's container.
     pub dependents: Vec<String>,
     /// The references that the files name for those, where they name one.
     pub dependent_images: BTreeMap<String, String>,

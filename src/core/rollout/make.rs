@@ -219,10 +219,7 @@ fn goal_state(wish: &Wish<'_>, known: &Known<'_>, service_tag: &str) -> ImageSta
         }
         Goal::Tag(None) => {
             // What the tag names is what runs, or what the host holds under it.
-            let held = service_tag
-                .parse::<ImageRef>()
-                .ok()
-                .and_then(|tag| known.observation.image_of_tag(&tag));
+            let held = known.observation.image_named(service_tag);
             match (wish.action, held) {
                 (Action::Recreate, Some(held)) => of_held(reference, held, known),
                 _ => known.running.clone(),

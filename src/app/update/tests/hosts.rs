@@ -326,6 +326,7 @@ fn a_project_s_files_are_rendered_once_and_again_when_it_changed() {
         image: Some("ghcr.io/me/app:latest".to_owned()),
         builds: false,
         hash: Some(hash.to_owned()),
+        hash_alone: None,
     };
     let state = FilesState::Rendered(Rendered {
         at: day(100),
@@ -416,6 +417,7 @@ fn a_service_whose_files_ask_for_another_image_shows_both() {
                     image: Some("ghcr.io/me/app:v2".to_owned()),
                     builds: false,
                     hash: Some("abc".to_owned()),
+                    hash_alone: None,
                 },
             )]
             .into(),

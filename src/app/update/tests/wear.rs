@@ -16,6 +16,7 @@ fn rendered(bench: &Bench, image: &str) -> Msg {
         image: Some(image.to_owned()),
         builds: false,
         hash: Some("abc".to_owned()),
+        hash_alone: None,
     };
     Msg::Rendered {
         host: "a".into(),

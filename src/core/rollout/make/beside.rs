@@ -36,7 +36,7 @@ pub(super) fn blocked(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
         let own = containers(known, plan, service);
         let first = own.first()?;
         let way = format!(
-            "{service} shares its namespaces and is made anew with it: recreate {service} by itself first"
+            "{service} hangs on its container and is made anew with it: recreate {service} by itself first"
         );
         if own.iter().any(|one| one.image_id != first.image_id) {
             return Some(format!("the replicas of {service} run several images; {way}"));
@@ -44,7 +44,7 @@ pub(super) fn blocked(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
         let image = known.observation.images.get(&first.image_id);
         if image.is_none_or(|image| image.removed) {
             return Some(format!(
-                "{service} shares its namespaces and is made anew with it, but runs {}, which the host no longer holds, and would get another image: recreate {service} first by `docker compose up -d {service}` on the host",
+                "{service} hangs on its container and is made anew with it, but runs {}, which the host no longer holds, and would get another image: recreate {service} first by `docker compose up -d {service}` on the host",
                 first.image_id.short()
             ));
         }

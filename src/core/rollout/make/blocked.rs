@@ -45,7 +45,7 @@ pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan)
         return Some(why);
     }
     let Some(rendered) = &dossier.rendered else {
-        return Some("the files no longer have this service".to_owned());
+        return Some("the files no longer have this service: if it was renamed, give it its name back; else take its container away with `docker compose up -d --remove-orphans` on the host".to_owned());
     };
     if matches!(wish.action, Action::Pull | Action::Update) {
         if let Some(pinned) = pinned(known, plan) {
@@ -157,8 +157,9 @@ fn same_as_started(known: &Known<'_>) -> bool {
     let dossier = known.dossier;
     let rendered = dossier.rendered.as_ref();
     rendered.is_some_and(|own| own.shape.image == known.running.reference)
-        && dossier.hash.is_some()
-        && dossier.hash.as_deref() == known.config_hash
+        && known
+            .config_hash
+            .is_some_and(|label| dossier.hashes.iter().any(|own| own == label))
 }
 
 /// Lists what a recreation would change beside the image.
@@ -209,7 +210,7 @@ fn guarded(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<
     let found = differences(known, plan);
     if found.is_empty() {
         let hash_is_telling = same_image
-            && dossier.hash.is_some()
+            && !dossier.hashes.is_empty()
             && known.config_hash.is_some()
             && known
                 .compose_label

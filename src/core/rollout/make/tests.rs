@@ -41,7 +41,7 @@ fn planned(containers: Vec<ContainerFacts>, to: i64, change: impl Fn(&mut Dossie
             shape: shape(),
             ..Rendered::default()
         }),
-        hash: Some("1".to_owned()),
+        hashes: vec!["1".to_owned()],
         lock_is_shared: true,
         containers: containers
             .iter()
@@ -225,7 +225,7 @@ fn who_shares_the_network_keeps_its_image_or_holds_the_plan_up() {
 fn one_variable_was_given_and_several_were() {
     let words = |names: &[&str]| {
         let plan = planned(one(ContainerState::Running, None), 5, |dossier| {
-            dossier.hash = None;
+            dossier.hashes.clear();
             let rendered = dossier.rendered.as_mut().unwrap();
             rendered.shape.user = Some("other".to_owned());
             rendered.variables = names

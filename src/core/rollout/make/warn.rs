@@ -184,12 +184,12 @@ fn dependents(known: &Known<'_>, plan: &TargetPlan) -> Vec<String> {
         if own.iter().all(|one| one.state != ContainerState::Running) {
             let action = plan.action.word();
             list.push(format!(
-                "{name}, which shares its namespaces, does not run: the {action} starts it too"
+                "{name}, which hangs on its container, does not run: the {action} starts it too"
             ));
         }
         if let Some(other) = beside::named_by_its_tag(known, plan, name) {
             list.push(format!(
-                "{name}, which shares its namespaces, restarts with the image that it runs; its tag names {other}, which only its own update brings"
+                "{name}, which hangs on its container, restarts with the image that it runs; its tag names {other}, which only its own update brings"
             ));
         }
     }

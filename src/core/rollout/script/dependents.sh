@@ -1,4 +1,4 @@
-# What shares the service's network, ipc or pid namespace is made anew with the image that it runs, whatever its tag names by then.
+# What hangs on the service's container, by its network, ipc or pid namespace or its volumes, is made anew with the image that it runs, whatever its tag names by then.
 # note_dependents: writes down each with its reference, its image and the number of its containers.
 note_dependents() {
   : >"$J/dependents"
@@ -6,12 +6,12 @@ note_dependents() {
     runs=; count=0
     for id in $(members "$dependent"); do
       own=$(look '{{.Config.Image}} {{.Image}}' "$id")
-      [ -z "$runs" ] || [ "$runs" = "$own" ] || finish refused "the containers of $dependent, which shares the namespaces of $SERVICE, run several images; recreate $dependent by itself first"
+      [ -z "$runs" ] || [ "$runs" = "$own" ] || finish refused "the containers of $dependent, which hangs on the container of $SERVICE, run several images; recreate $dependent by itself first"
       runs=$own
       count=$(( count + 1 ))
     done
     [ -n "$runs" ] || continue
-    [ -n "$(id_of "${runs##* }")" ] || finish refused "$dependent, which shares the namespaces of $SERVICE, runs ${runs##* }, which the host no longer holds, and would get another image; recreate $dependent first by docker compose up -d $dependent"
+    [ -n "$(id_of "${runs##* }")" ] || finish refused "$dependent, which hangs on the container of $SERVICE, runs ${runs##* }, which the host no longer holds, and would get another image; recreate $dependent first by docker compose up -d $dependent"
     printf '%s %s %s\n' "$dependent" "$runs" "$count" >>"$J/dependents"
   done
 }
@@ -25,7 +25,7 @@ keep_dependents() {
     if [ "$(id_of "$reference")" = "$image" ] && [ "${reference%:latest}" != "${SERVICE_TAG%:latest}" ]; then continue; fi
     tag=$(beside "$reference" "htui-keep-$(printf %s "${image#sha256:}" | cut -c1-12)")
     [ "$tag" != "$KEEP_TAG" ] || continue
-    docker_ tag "$image" "$tag" || finish refused "the image of $dependent, which shares the namespaces of $SERVICE, could not be kept: $(last_words)"
+    docker_ tag "$image" "$tag" || finish refused "the image of $dependent, which hangs on the container of $SERVICE, could not be kept: $(last_words)"
     printf '%s %s %s\n' "$(now)" "$tag" "$PROJECT/$dependent" >>"$STATE/keeps"
   done <"$J/dependents"
 }
@@ -61,7 +61,7 @@ same_dependents() {
   while read -r dependent reference image count; do
     told=$(look '{{.Image}}' $(members "$dependent"))
     for own in ${told:-nothing}; do
-      if [ "$own" != "$image" ]; then WHY="$dependent, which shares its namespaces, runs $own, not $image as before"; return 1; fi
+      if [ "$own" != "$image" ]; then WHY="$dependent, which hangs on its container, runs $own, not $image as before"; return 1; fi
     done
   done <"$J/dependents"
 }
