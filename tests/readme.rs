@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use homelab_tui::cli::reference;
+use homelab_tui::core::host::Address;
 
 /// With `WRITE_README=1` in the environment the README is written anew instead.
 #[test]
@@ -15,6 +16,10 @@ fn readme_is_generated() {
     if std::env::var_os("WRITE_README").is_some() {
         std::fs::write(&path, filled).unwrap();
         return;
+    }
+    for form in Address::FORMS.replace(" or ", ", ").split(", ") {
+        let told = readme.matches(&format!("`{form}`")).count();
+        assert!(told > 0, "the README does not tell {form}");
     }
     assert!(
         readme == filled,

@@ -230,6 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn every_form_that_is_named_is_read() {
+        let forms = Address::FORMS.replace(" or ", ", ");
+        let forms: Vec<&str> = forms.split(", ").collect();
+        assert_eq!(forms.len(), 4);
+        for form in forms {
+            let text = form.replace("[user@]host[:port]", "ops@nas:22");
+            let text = text.replace("host:port", "nas:2375");
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
     fn bad_addresses_say_what_would_be_right() {
         for text in [
             "",

@@ -132,6 +132,11 @@ fn a_build_is_opened_left_and_compared_with_those_beside_it() {
     assert_eq!(opened(&bench), "2");
     bench.press("right");
     assert_eq!(opened(&bench), "3");
+    // What is asked for above a build where it means nothing is refused in words.
+    assert_eq!(bench.press("? y"), []);
+    let said = bench.model.screen.notice.clone().map(|notice| notice.text);
+    assert_eq!(said.as_deref(), Some("copy: it is not known yet"));
+    bench.press("esc");
     news(&mut bench, "blog", BuildNews::Gone(vec!["3".into()]));
     bench.press("j k esc");
     assert!(matches!(bench.model.screen.view, View::Builds { .. }));
