@@ -227,6 +227,16 @@ impl Observation {
         self.images.values().filter(held).find(has)
     }
 
+    /// Returns the platform whose image a container follows: the host's, unless it runs one that no engine there takes by
+    /// itself, as only a `platform:` of the service brings it.
+    pub fn platform_of(&self, container: &ContainerFacts) -> &Platform {
+        let host = &self.engine.platform;
+        let image = self.images.get(&container.image_id);
+        let own = image.and_then(|image| image.platform.as_ref());
+        own.filter(|own| !host.accepted().contains(own))
+            .unwrap_or(host)
+    }
+
     /// Returns the image that the tag names on this host now.
     pub fn image_of_tag(&self, reference: &ImageRef) -> Option<&ImageFacts> {
         self.images
@@ -262,6 +272,7 @@ mod as_list {
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::ImageStore;
+    use crate::core::platform::Platform;
     use crate::core::samples;
 
     #[test]
@@ -288,5 +299,21 @@ mod tests {
         assert_eq!(named(&by_digest("other", 0)), None);
         assert_eq!(named(&by_digest("app", 1)), None);
         assert_eq!(named(&gone.id.to_string()), None);
+    }
+
+    #[test]
+    fn an_emulated_image_is_followed_for_its_own_platform() {
+        let follows = |arch: &str| {
+            let mut image = samples::image(1, &["app:1"], &[], None);
+            image.platform = Some(Platform::new("linux", arch, None));
+            let mut one = samples::container("app", "app:1");
+            one.image_id = image.id.clone();
+            let seen = samples::observation(ImageStore::Graph, vec![image], vec![one]);
+            seen.platform_of(&seen.containers[0]).to_string()
+        };
+        assert_eq!(follows("amd64"), "linux/amd64");
+        assert_eq!(follows("arm64"), "linux/arm64");
+        // What the engine takes in the place of its own says nothing of a wish.
+        assert_eq!(follows("386"), "linux/amd64");
     }
 }

@@ -86,7 +86,7 @@ pub fn gather<'a>(
     let question = reference.as_ref().ok().map(|reference| QuestionKey {
         route: model.route(&reference.repository.registry, &host.spec),
         reference: reference.clone(),
-        platform: observation.engine.platform.clone(),
+        platform: observation.platform_of(container).clone(),
     });
     let known = question.as_ref().and_then(|key| model.remotes.get(key));
     Gathered {
