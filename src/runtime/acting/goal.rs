@@ -68,7 +68,7 @@ impl Actor {
         match (action, order.to.as_deref()) {
             (Action::Recreate | Action::Unpin, _) => Asked::Tag(None),
             (Action::Pull | Action::Update, _) if follows != service.reference => {
-                self.asked_for(service, observation, follows).await
+                self.asked_for(service, follows).await
             }
             (Action::Pull | Action::Update, _) => match tag_goal(model, service) {
                 Ok(image) => Asked::Tag(image),
@@ -87,20 +87,12 @@ impl Actor {
     }
 
     /// Asks what the files' image is, where it is another than the container's.
-    async fn asked_for(
-        &self,
-        service: &ServiceView,
-        observation: &Observation,
-        follows: &str,
-    ) -> Asked {
+    async fn asked_for(&self, service: &ServiceView, follows: &str) -> Asked {
         let (Some(question), Ok(reference)) = (&service.question, follows.parse::<ImageRef>())
         else {
             return Asked::Nowhere(format!("the files ask for {follows}, which cannot be read"));
         };
-        match self
-            .of_tag(question, &reference, &observation.engine.platform)
-            .await
-        {
+        match self.of_tag(question, &reference, &question.platform).await {
             Ok(image) => Asked::Tag(Some(Box::new(image))),
             Err(why) => Asked::Nowhere(why),
         }
