@@ -177,8 +177,9 @@ hashed() {{ {docker} compose {common} -f - config "$@" --hash '*' 2>/dev/null; }
 as_is="--no-consistency --no-normalize"
 h=$(printf '%s' "$j" | hashed ${{from:+$as_is}})
 printf '%s\n' "$h"
-case $j in *'"depends_on": {{'*) for l in $({docker} ps -a {label} --format '{{{{.Label "com.docker.compose.config-hash"}}}}' | sort -u); do
-case $h in *"$l"*) continue ;; esac
+case $j in *'"depends_on": {{'*) k=" $(printf '%s' "$h" | tr ' \n' '= ') "
+for l in $({docker} ps -a {label} --format '{{{{.Label "com.docker.compose.service"}}}}={{{{.Label "com.docker.compose.config-hash"}}}}' | sort -u); do
+case $k in *" $l "*) continue ;; esac
 printf '%s' "$j" | sed '/^      "depends_on": {{$/,/^      }}/d' | hashed $as_is | sed 's/^/alone /'
 break
 done ;; esac
