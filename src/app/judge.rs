@@ -19,6 +19,7 @@ use crate::core::layers::{self, Estimate, Holdings};
 use crate::core::leaning;
 use crate::core::names::{ProjectName, ServiceKey};
 use crate::core::pinned::Pinned;
+use crate::core::platform::Platform;
 use crate::core::remote::{QuestionKey, Remote, RemoteImage};
 use crate::core::verdict::{self, Assessment, Fetch, Verdict};
 
@@ -99,11 +100,19 @@ fn sum(blobs: &Blobs) -> Option<u64> {
 fn note(
     service: &Service,
     worst: &Judged<'_>,
+    host: &Platform,
     rendered: Option<&Files<'_>>,
     pinned: Option<&Pinned>,
     cut_off: Option<String>,
 ) -> Option<String> {
     let mut note = worst.assessment.note.clone();
+    if let Some(question) = worst.question.as_ref().filter(|own| own.platform != *host) {
+        let own = &question.platform;
+        join(
+            &mut note,
+            format!("judged for {own}, which it runs, and not for the host's {host}"),
+        );
+    }
     if let Some(asked) = rendered.and_then(|files| files.other_image(&worst.container.reference)) {
         join(&mut note, format!("the files ask for {asked}"));
     }
@@ -172,7 +181,9 @@ impl Judge<'_> {
         let all = &self.observation.containers;
         let cut_off = members.iter().find_map(|own| leaning::cut_off(own, all));
         let is_cut_off = cut_off.is_some();
-        let note = note(service, worst, rendered.as_ref(), pinned.as_ref(), cut_off);
+        let platform = &self.observation.engine.platform;
+        let files = rendered.as_ref();
+        let note = note(service, worst, platform, files, pinned.as_ref(), cut_off);
         let fetch = self.fetch(worst);
         let builds_behind = self.builds_behind(worst);
         let mut view = ServiceView {

@@ -279,3 +279,23 @@ fn an_answer_to_a_question_that_nobody_asked_changes_nothing() {
         1
     );
 }
+
+#[test]
+fn an_emulated_service_is_asked_about_for_its_own_platform_and_says_so() {
+    use crate::core::platform::Platform;
+    let mut bench = Bench::new(&[("a", "ssh://a")]);
+    bench.tick();
+    bench.connect("a");
+    let mut other = seen(vec![plain("web")]);
+    for image in other.images.values_mut() {
+        image.platform = Some(Platform::new("linux", "s390x", None));
+    }
+    let effects = bench.observed("a", Ok(other));
+    let asked = &questions(&effects)[0].key.platform;
+    assert_eq!(asked.to_string(), "linux/s390x");
+    let note = bench.service("a/-/web").note.clone().unwrap_or_default();
+    assert!(note.starts_with("judged for linux/s390x"), "{note}");
+    let effects = bench.up("a", vec![plain("web")]);
+    assert_eq!(questions(&effects).len(), 1);
+    assert_eq!(bench.service("a/-/web").note, None);
+}
