@@ -61,12 +61,14 @@ impl Demo {
                 target: &one.target,
                 provides: &none,
                 uses: &none,
+                depends_on: None,
             })
             .collect();
-        let (places, projects) = order::of_targets(&placed, &self.settings.order);
+        let ordered = order::of_targets(&placed, &self.settings.order);
         let hosts: BTreeSet<_> = plan.targets.iter().map(|one| &one.target.host).collect();
-        plan.order_why = order::words(projects, depends, hosts.len());
-        plan.targets = places
+        plan.order_why = order::words(ordered.projects, depends, hosts.len());
+        plan.targets = ordered
+            .places
             .into_iter()
             .map(|place| plan.targets[place].clone())
             .collect();

@@ -67,6 +67,8 @@ pub struct Prepared {
     pub networks: BTreeSet<String>,
     /// The networks that its project makes, whatever they are called.
     pub provides: BTreeSet<String>,
+    /// The services that it depends on, where its files could be read.
+    pub depends_on: Option<Vec<ServiceName>>,
 }
 
 impl Prepared {
@@ -88,6 +90,10 @@ impl Prepared {
             outlive: dossier.outlive.clone().filter(|_| dossier.kills_processes),
             networks: networks.collect(),
             provides: dossier.makes_networks.clone(),
+            depends_on: dossier
+                .rendered
+                .as_ref()
+                .map(|rendered| rendered.depends_on.clone()),
             plan,
         }
     }

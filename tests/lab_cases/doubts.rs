@@ -218,6 +218,14 @@ fn who_depends_on_others_is_updated_as_often_as_there_is_something_new() {
         update.ended(0, "succeeded");
         assert_eq!(update.plan()["dependents"], json!(["saver"]));
     }
+    // The labels of what was recreated by itself no longer tell whom it depends on; the files do.
+    let whole = case.target.replace("/web", "");
+    let dry = console.run(&["recreate", &whole, "--dry-run", "--json"]);
+    let targets = dry.lines[0]["targets"].as_array().unwrap().iter();
+    let order: Vec<&str> = targets
+        .map(|one| one["target"].as_str().unwrap().rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(order, ["db", "web", "saver"], "{}", dry.text);
     let saver = case.target.replace("/web", "/saver");
     assert_eq!(console.service(&saver)["config"], "same");
     // A real change is still seen.

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::core::names::ServiceName;
 use crate::core::rollout::dossier::{Rendered, RunningContainer};
 use crate::core::rollout::guard::{Hidden, ImageDefaults, Shape};
+use crate::core::text::clean_within;
 
 /// Reads one service of a rendered project.
 pub fn rendered(config: &Value, service: &str) -> Option<Rendered> {
@@ -87,9 +89,24 @@ pub fn rendered(config: &Value, service: &str) -> Option<Rendered> {
         builds: own.get("build").is_some_and(|build| !build.is_null()),
         pull_policy: text(own, "pull_policy"),
         scale,
+        depends_on: depends_on(own),
         variables: Vec::new(),
         shape,
     })
+}
+
+/// Lists the services that one depends on, in either spelling.
+fn depends_on(own: &Value) -> Vec<ServiceName> {
+    let others = own.get("depends_on");
+    let named = others.and_then(Value::as_object).into_iter();
+    let listed = others.and_then(Value::as_array).into_iter().flatten();
+    let listed = listed.filter_map(Value::as_str);
+    let names = named
+        .flat_map(|map| map.keys().map(String::as_str))
+        .chain(listed);
+    names
+        .map(|name| clean_within(name, 256).as_str().into())
+        .collect()
 }
 
 /// Says how a secret or a config that is a file is mounted; others are copied into the container, where no mount shows.
@@ -358,6 +375,23 @@ mod tests {
     use super::*;
     use crate::core::rollout::guard::differences;
     use serde_json::json;
+
+    #[test]
+    fn what_a_service_depends_on_is_told_in_either_spelling() {
+        let config = json!({"services": {
+            "api": {"depends_on": {"db": {"condition": "service_started"}, "cache": {}}},
+            "web": {"depends_on": ["api"]},
+            "db": {"depends_on": null}
+        }});
+        let of = |service: &str| {
+            let list = rendered(&config, service).unwrap().depends_on;
+            list.iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(["api", "web", "db"].map(of), ["db cache", "api", ""]);
+    }
 
     #[test]
     fn who_shares_a_network_names_the_service_or_its_container() {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::core::digest::ImageId;
-use crate::core::names::ContainerId;
+use crate::core::names::{ContainerId, ServiceName};
 
 use super::guard::{Hidden, ImageDefaults, Shape};
 use super::pin::Folder;
@@ -79,6 +79,8 @@ pub struct Rendered {
     pub builds: bool,
     pub pull_policy: Option<String>,
     pub scale: Option<usize>,
+    /// The services that it depends on; a container's label has lost them once the service was recreated by itself.
+    pub depends_on: Vec<ServiceName>,
     /// Variables of the files, with the place in the service that each fills.
     pub variables: Vec<Variable>,
 }

@@ -92,12 +92,24 @@ pub struct Placed<'a> {
     pub provides: &'a BTreeSet<String>,
     /// The networks that its containers are on.
     pub uses: &'a BTreeSet<String>,
+    /// The services that it depends on, where its files could be read.
+    pub depends_on: Option<&'a [ServiceName]>,
 }
 
-/// Orders targets whose services stand in their order already; says by which rule the projects are ordered.
+/// Targets in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ordered {
+    pub places: Vec<usize>,
+    /// By which rule the projects are ordered, where there are several on a host.
+    pub projects: Option<String>,
+    /// Whether the files of one say that it depends on another.
+    pub depends: bool,
+}
+
+/// Orders targets by their projects and, where the files of all in a project could be read, by what they depend on.
 ///
-/// Hosts keep their order, and services theirs within a project.
-pub fn of_targets(targets: &[Placed<'_>], configured: &[String]) -> (Vec<usize>, Option<String>) {
+/// Hosts keep their order, and so do services of which less is known.
+pub fn of_targets(targets: &[Placed<'_>], configured: &[String]) -> Ordered {
     let mut hosts: Vec<&HostName> = Vec::new();
     for placed in targets {
         if !hosts.contains(&&placed.target.host) {
@@ -136,7 +148,41 @@ pub fn of_targets(targets: &[Placed<'_>], configured: &[String]) -> (Vec<usize>,
         let key = (&target.host, target.project.to_string());
         (host, place.get(&key).copied())
     });
-    (order, (!words.is_empty()).then(|| words.join("; ")))
+    let depends = within_projects(targets, &mut order);
+    Ordered {
+        places: order,
+        projects: (!words.is_empty()).then(|| words.join("; ")),
+        depends,
+    }
+}
+
+/// Orders the services of each project among the places that they have; tells whether any depends on another.
+fn within_projects(targets: &[Placed<'_>], order: &mut [usize]) -> bool {
+    let place = |index: usize| (&targets[index].target.host, &targets[index].target.project);
+    let mut depends = false;
+    for own in order.chunk_by_mut(|a, b| place(*a) == place(*b)) {
+        let told = own.iter().map(|index| {
+            let placed = &targets[*index];
+            Some((placed.target.service.clone(), placed.depends_on?.to_vec()))
+        });
+        let Some(graph) = told.collect::<Option<BTreeMap<_, _>>>() else {
+            continue;
+        };
+        let any = |(name, others): (&ServiceName, &Vec<ServiceName>)| {
+            others
+                .iter()
+                .any(|other| other != name && graph.contains_key(other))
+        };
+        if graph.iter().any(any) {
+            depends = true;
+            let sorted = by_dependency(&graph);
+            own.sort_by_key(|index| {
+                let service = &targets[*index].target.service;
+                sorted.iter().position(|name| name == service)
+            });
+        }
+    }
+    depends
 }
 
 /// Names all rules by which targets are ordered, where there are several targets.
@@ -236,16 +282,29 @@ mod tests {
                     &none
                 },
                 uses: &shared,
+                depends_on: None,
             })
             .collect();
-        let (order, why) = of_targets(&placed, &[]);
-        assert_eq!(order, [3, 0, 1, 2]);
-        assert!(why.is_some_and(|why| why.contains("network")));
-        let (order, why) = of_targets(&placed, &["blog".to_owned()]);
-        assert_eq!(order, [0, 1, 3, 2]);
-        assert!(why.is_some_and(|why| why.contains("`order`")));
-        let (order, why) = of_targets(&placed[..3], &[]);
-        assert_eq!((order, why), (vec![0, 1, 2], None));
+        let ordered = of_targets(&placed, &[]);
+        assert_eq!(ordered.places, [3, 0, 1, 2]);
+        assert!(ordered.projects.is_some_and(|why| why.contains("network")));
+        let ordered = of_targets(&placed, &["blog".to_owned()]);
+        assert_eq!(ordered.places, [0, 1, 3, 2]);
+        assert!(ordered.projects.is_some_and(|why| why.contains("`order`")));
+        let ordered = of_targets(&placed[..3], &[]);
+        assert_eq!(ordered.places, [0, 1, 2]);
+        assert_eq!((ordered.projects, ordered.depends), (None, false));
+        // The files of all of them say it, whatever the labels said.
+        let on_api = ["api".into()];
+        let with = |known: bool| {
+            let mut placed = placed.clone();
+            placed[0].depends_on = Some(&on_api);
+            placed[1].depends_on = known.then_some(&[]);
+            let ordered = of_targets(&placed, &["blog".to_owned()]);
+            (ordered.places, ordered.depends)
+        };
+        assert_eq!(with(true), (vec![1, 0, 3, 2], true));
+        assert_eq!(with(false), (vec![0, 1, 3, 2], false));
         assert_eq!(words(None, false, 1), None);
         let words = words(None, true, 2).unwrap_or_default();
         assert!(words.contains("depend") && words.contains("hosts"));

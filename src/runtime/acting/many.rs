@@ -72,11 +72,13 @@ impl Actor {
                 target: &one.plan.target,
                 provides: &one.provides,
                 uses: &one.networks,
+                depends_on: one.depends_on.as_deref(),
             })
             .collect();
-        let (places, projects) = order::of_targets(&placed, &self.settings.order);
+        let ordered = order::of_targets(&placed, &self.settings.order);
         let mut taken: Vec<Option<Prepared>> = prepared.into_iter().map(Some).collect();
-        let mut prepared: Vec<Prepared> = places
+        let mut prepared: Vec<Prepared> = ordered
+            .places
             .into_iter()
             .filter_map(|place| taken[place].take())
             .collect();
@@ -84,7 +86,7 @@ impl Actor {
         let hosts: BTreeSet<&HostName> = prepared.iter().map(|one| &one.plan.target.host).collect();
         let lanes = if order.parallel { 1 } else { hosts.len() };
         Many {
-            order_why: order::words(projects, depends, lanes),
+            order_why: order::words(ordered.projects, depends || ordered.depends, lanes),
             prepared,
             unplanned,
             ambiguous,
