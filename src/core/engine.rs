@@ -114,6 +114,29 @@ impl Health {
     }
 }
 
+/// What is wrong with a container by itself; what a job waits for on the host is told by `rollout/script/health.sh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ailment {
+    Restarting,
+    Dead,
+    /// It ended with this code.
+    Exited(i64),
+    Unhealthy,
+}
+
+impl Ailment {
+    /// Finds what is wrong; nothing is, by itself, with one that was never started, is paused or ended well.
+    pub fn of(state: ContainerState, health: Health, exit_code: Option<i64>) -> Option<Self> {
+        match (state, health, exit_code) {
+            (ContainerState::Restarting, ..) => Some(Self::Restarting),
+            (ContainerState::Dead, ..) => Some(Self::Dead),
+            (ContainerState::Exited, _, Some(code)) if code != 0 => Some(Self::Exited(code)),
+            (_, Health::Unhealthy, _) => Some(Self::Unhealthy),
+            _ => None,
+        }
+    }
+}
+
 /// One container as inspect shows it, without the values of its environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerFacts {

@@ -4,7 +4,8 @@
 //! looked at in the interval of registries. What was read is remembered, so that a lost connection costs nothing again.
 //!
 //! Another kind of source begins as a variant of [`BuildOrigin`]; the compiler then asks for its host there and for its
-//! state here, and its own file says how it is read. Configuration keys stand in `adapters::config`.
+//! state here, and its own file says how it is read. Its key in the configuration is a row of `BUILD` in
+//! `adapters::config::keys`, read by `adapters::config::convert`.
 
 mod answers;
 mod buildx;

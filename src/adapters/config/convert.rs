@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::check::{Fields, Named};
 use super::forms;
+use super::keys::BUILD;
 use super::problem::{Problems, quoted};
 use super::tree::Place;
 use crate::core::host::{Address, HostSpec};
@@ -198,42 +199,52 @@ impl Converter<'_> {
 
     fn origin(&mut self, entry: &Fields, hosts: &[HostName]) -> Option<BuildOrigin> {
         let host = self.build_host(entry, hosts);
-        if let Some(name) = ["github", "buildx"]
-            .into_iter()
-            .find(|name| entry.has(name))
-        {
-            if host.is_some() {
+        let mut kinds = BUILD.exactly_one.iter().copied();
+        let kind = kinds.find(|name| entry.has(name))?;
+        if host.is_some() && !matches!(kind, "file" | "command") {
+            self.problems.note(
+                entry.place_of("host"),
+                format!("`host` beside `{kind}`"),
+                "`host` belongs to `file` and `command`; remove it",
+            );
+            return None;
+        }
+        match kind {
+            "github" => {
+                let github = entry.map("github");
+                Some(BuildOrigin::GitHub {
+                    repository: github.owned("repository")?,
+                    workflow: github.owned("workflow"),
+                    api: github.owned("api"),
+                    token_env: github.owned("token_env"),
+                })
+            }
+            "buildx" => {
+                let host = self.build_host(&entry.map("buildx"), hosts)?;
+                Some(BuildOrigin::Buildx { host })
+            }
+            "command" => {
+                let argv = entry.texts("command")?;
+                Some(BuildOrigin::Command { argv, host })
+            }
+            "file" => {
+                let pattern = match host {
+                    Some(_) => entry.owned("file"),
+                    None => self.local(entry, "file"),
+                };
+                let pattern = pattern?;
+                Some(BuildOrigin::File { pattern, host })
+            }
+            // A key that is allowed and not read here must not vanish without a word.
+            other => {
                 self.problems.note(
-                    entry.place_of("host"),
-                    format!("`host` beside `{name}`"),
-                    "`host` belongs to `file` and `command`; remove it",
+                    entry.place_of(other),
+                    format!("`{other}` is a source that this version cannot read"),
+                    "remove the entry, and report it",
                 );
-                return None;
+                None
             }
-            if name == "buildx" {
-                let buildx = entry.map("buildx");
-                let host = self.build_host(&buildx, hosts)?;
-                return Some(BuildOrigin::Buildx { host });
-            }
-            let github = entry.map("github");
-            return Some(BuildOrigin::GitHub {
-                repository: github.owned("repository")?,
-                workflow: github.owned("workflow"),
-                api: github.owned("api"),
-                token_env: github.owned("token_env"),
-            });
         }
-        if let Some(argv) = entry.texts("command") {
-            return Some(BuildOrigin::Command { argv, host });
-        }
-        let pattern = match host {
-            Some(_) => entry.owned("file"),
-            None => self.local(entry, "file"),
-        };
-        Some(BuildOrigin::File {
-            pattern: pattern?,
-            host,
-        })
     }
 
     /// Returns the host that a build source names; it is warned where there is none of that name.

@@ -369,7 +369,7 @@ const ENVIRONMENTS_EXAMPLE: &str = "\
 - {match: \"*/staging-*/*\", name: staging}
 - {match: \"vps/*/*-prod\", name: prod, protect: true}";
 
-static BUILD: Shape = Shape {
+pub static BUILD: Shape = Shape {
     noun: "build source",
     keys: &[
         key("name", Text(Form::Free), Required, "The name on screen"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::keys::{Kind, ROOT, Shape};
+use super::keys::{BUILD, Kind, ROOT, Shape};
 use super::tree::{Content, Node};
 use super::*;
 use crate::core::settings::BuildOrigin;
@@ -47,7 +47,11 @@ fn the_example_stays_right_when_it_is_switched_on() {
     let loaded = read_text(&uncommented());
     assert_eq!(said(&loaded), Vec::<String>::new(), "{}", uncommented());
     assert_eq!(loaded.settings.hosts.len(), 2);
-    assert_eq!(loaded.settings.builds.len(), 4);
+    // Each kind of source has its entry there, and each entry is read.
+    for kind in BUILD.exactly_one {
+        assert!(uncommented().contains(&format!("{kind}: ")), "{kind}");
+    }
+    assert_eq!(loaded.settings.builds.len(), BUILD.exactly_one.len());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::core::digest::{ImageId, ManifestDigest, TopDigest};
-use crate::core::engine::{ContainerState, Health};
+use crate::core::engine::{Ailment, ContainerState, Health};
 use crate::core::environment::{EnvironmentFrom, is_production};
 use crate::core::files::ConfigState;
 use crate::core::image::ImageRef;
@@ -156,14 +156,8 @@ impl ServiceView {
 
     /// Tells whether a container of it fails its health check, loops, ended with an error, or lost its network.
     pub fn is_unhealthy(&self) -> bool {
-        self.cut_off
-            || self.containers.iter().any(|container| {
-                container.health == Health::Unhealthy
-                    || container.state == ContainerState::Restarting
-                    || container.state == ContainerState::Dead
-                    || (container.state == ContainerState::Exited
-                        && container.exit_code.is_some_and(|code| code != 0))
-            })
+        let ails = |one: &ContainerView| Ailment::of(one.state, one.health, one.exit_code);
+        self.cut_off || self.containers.iter().any(|one| ails(one).is_some())
     }
 
     /// Says in words how its containers live: `healthy`, `running`, `2 of 3 running`, `exited (1)`.

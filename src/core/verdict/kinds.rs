@@ -2,8 +2,9 @@
 //!
 //! A new variant does not compile until its entry stands here; lists, colours, exit codes, the closer look and the
 //! README's table follow from the entry. How a service comes to its verdict stands in `core::verdict`. What hangs on
-//! single verdicts asks for them by name: what is missed (`app::judge`), what the wall puts first (`app::wall`), what
-//! is fetched ahead (`app::update::preview`) and what can be done about it (`runtime::acting`).
+//! single verdicts asks for them by name: what is missed and noted (`app::judge`), what the wall puts first
+//! (`app::wall`), what is fetched ahead (`app::update::preview`), which services `status` counts as open
+//! (`cli::status::counting`) and what stands beside the word (`app::explain`, `ui::list::verdict`).
 
 use serde::{Deserialize, Serialize};
 

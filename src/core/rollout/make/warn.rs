@@ -1,7 +1,7 @@
 //! What a plan says plainly beforehand, though it may run.
 
 use crate::core::age;
-use crate::core::engine::{ContainerFacts, ContainerState, Health};
+use crate::core::engine::{Ailment, ContainerFacts, ContainerState};
 use crate::core::files::same_release;
 use crate::core::inventory;
 use crate::core::leaning;
@@ -72,10 +72,16 @@ fn containers<'a>(known: &'a Known<'_>) -> Vec<&'a ContainerFacts> {
         .collect()
 }
 
+/// Finds what is wrong with a container by itself; one that was told to stop is well.
+fn ails(one: &ContainerFacts) -> Option<Ailment> {
+    let told =
+        |ailment: &Ailment| matches!(ailment, Ailment::Exited(code) if TOLD_TO_STOP.contains(code));
+    Ailment::of(one.state, one.health, one.exit_code).filter(|ailment| !told(ailment))
+}
+
 /// Tells whether it ended with an error of its own.
 fn failed(container: &ContainerFacts) -> bool {
-    let code = container.exit_code.unwrap_or(0);
-    container.state == ContainerState::Exited && code != 0 && !TOLD_TO_STOP.contains(&code)
+    matches!(ails(container), Some(Ailment::Exited(_)))
 }
 
 /// Says that what does not run now will.
@@ -109,17 +115,14 @@ fn not_running(known: &Known<'_>, plan: &TargetPlan) -> Vec<String> {
 /// Says that it is broken already, so that its health will prove nothing of the former image either.
 fn fails_already(known: &Known<'_>) -> Option<String> {
     let containers = containers(known);
-    let how = containers
-        .iter()
-        .find_map(|one| match (one.state, one.health) {
-            (ContainerState::Restarting, _) => Some("it restarts again and again".to_owned()),
-            (ContainerState::Exited, _) if failed(one) => {
-                Some(format!("it exited ({})", one.exit_code.unwrap_or(0)))
-            }
-            (ContainerState::Dead, _) => Some("its container is dead".to_owned()),
-            (ContainerState::Running, Health::Unhealthy) => Some("it is unhealthy".to_owned()),
-            _ => None,
-        })?;
+    let how = containers.iter().find_map(|one| match ails(one)? {
+        Ailment::Restarting => Some("it restarts again and again".to_owned()),
+        Ailment::Exited(code) => Some(format!("it exited ({code})")),
+        Ailment::Dead => Some("its container is dead".to_owned()),
+        // What its check said last is no word on one that was stopped.
+        Ailment::Unhealthy if one.state != ContainerState::Running => None,
+        Ailment::Unhealthy => Some("it is unhealthy".to_owned()),
+    })?;
     Some(format!(
         "it fails already, before anything is done: {how}; unless the new image mends that, it can be neither proven nor put back with proof"
     ))
