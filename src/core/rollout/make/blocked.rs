@@ -1,4 +1,7 @@
 //! Why a plan may not run: what the host lacks, who is at work on it, what else a recreation would change.
+//!
+//! What stands in the way of containers of no project too belongs to `by_the_host`; their own reasons are in
+//! `make::plain`, and what no session may ever do is in `rollout::off_limits`.
 
 use crate::core::files::same_release;
 use crate::core::image::{ImageRef, Pointer};
@@ -10,7 +13,7 @@ use crate::core::rollout::plan::{TargetPlan, UNPACKED};
 
 use super::{Goal, Known, Wish, beside};
 
-/// Says why the plan may not run, if it may not.
+/// Says why the plan for a service of a compose project may not run, if it may not.
 pub(super) fn blocked(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) -> Option<String> {
     let dossier = known.dossier;
     if let Some(why) = known.off_limits {
