@@ -178,6 +178,8 @@ impl Look {
         let state = self.container.get("State").unwrap_or(&Value::Null);
         match text(state, "Status") {
             "running" | "restarting" => {}
+            // A job that died between its stop and its start left it so, and the next one brings that to its end first.
+            "exited" | "created" if !self.dead_jobs().is_empty() => {}
             other => {
                 return Some(format!(
                     "it is {}: only a container that runs is replaced, as only then it shows what works; start it first",

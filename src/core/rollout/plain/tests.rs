@@ -306,4 +306,10 @@ fn an_image_by_its_id_and_the_restart_policy_are_told() {
     let said = look.losses().join("; ");
     assert_eq!(said.matches("died at it").count(), 1, "{said}");
     assert!(said.contains("job 7-0 died"), "{said}");
+    // Between its stop and its start it died: the next job has to be let in to bring that to its end.
+    look.container["State"]["Status"] = json!("exited");
+    assert_eq!(look.obstacle(), None);
+    look.others.clear();
+    let stopped = look.obstacle().unwrap();
+    assert!(stopped.contains("only a container that runs"), "{stopped}");
 }
