@@ -141,7 +141,7 @@ fn script(docker: &[String], recipe: &Recipe, project: &ProjectName) -> String {
         quote(project.as_str()),
         join(&ALL_PROFILES)
     );
-    for file in recipe.environment_files() {
+    for file in &recipe.environment_files {
         common.push_str(&format!(" --env-file {}", quote(file)));
     }
     let place = quote(&format!("/{}/", project.as_str()));
@@ -315,7 +315,7 @@ mod tests {
         Recipe {
             working_dir: "/srv/my blog".to_owned(),
             config_files: files.iter().map(|file| (*file).to_owned()).collect(),
-            environment_file: Some("/srv/prod.env".to_owned()),
+            environment_files: vec!["/srv/prod.env".to_owned()],
         }
     }
 

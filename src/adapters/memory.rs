@@ -281,7 +281,7 @@ mod tests {
         let recipe = Recipe {
             working_dir: "/opt/blog".to_owned(),
             config_files: vec!["/opt/blog/compose.yaml".to_owned()],
-            environment_file: None,
+            environment_files: Vec::new(),
         };
         let rendered = Rendered {
             at: at(5),

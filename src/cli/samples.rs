@@ -168,7 +168,7 @@ fn connect(model: &mut Model) {
             recipe: Recipe {
                 working_dir: "/opt/blog".to_owned(),
                 config_files: vec!["/opt/blog/compose.yaml".to_owned()],
-                environment_file: None,
+                environment_files: Vec::new(),
             },
             state: FilesState::Unreadable("/opt/blog/compose.yaml is not there".to_owned()),
         },

@@ -250,12 +250,19 @@ impl Observation {
         self.images.values().filter(held).find(has)
     }
 
-    /// Returns the platform whose image a container follows: the host's, unless it runs one that no engine there takes by
-    /// itself, as only a `platform:` of the service brings it.
+    /// Returns the platform whose image a container follows: that for which its own image was chosen.
     pub fn platform_of(&self, container: &ContainerFacts) -> &Platform {
-        let host = &self.engine.platform;
         let image = self.images.get(&container.image_id);
-        let own = image.and_then(|image| image.platform.as_ref());
+        image.map_or(&self.engine.platform, |image| self.platform_of_image(image))
+    }
+
+    /// Returns the platform under which an image was chosen from an index: the host's, unless it is one that no engine
+    /// there takes by itself, as only a `platform:` of the service brings it.
+    ///
+    /// Configs often leave out the variant that the index tells: what fits the host was chosen for the host.
+    pub fn platform_of_image<'a>(&'a self, image: &'a ImageFacts) -> &'a Platform {
+        let host = &self.engine.platform;
+        let own = image.platform.as_ref();
         own.filter(|own| !host.accepted().contains(own))
             .unwrap_or(host)
     }

@@ -215,7 +215,7 @@ mod tests {
             recipe: Recipe {
                 working_dir: folder.to_owned(),
                 config_files: files.iter().map(|file| (*file).to_owned()).collect(),
-                environment_file: None,
+                environment_files: Vec::new(),
             },
             version: "2.26.1".to_owned(),
             config_hash: None,

@@ -15,16 +15,9 @@ pub struct Recipe {
     pub working_dir: String,
     /// Absolute paths, in the order of `-f`; `-` stands for standard input.
     pub config_files: Vec<String>,
-    /// The files given by `--env-file` as the label joins them, where any was.
-    pub environment_file: Option<String>,
-}
-
-impl Recipe {
-    /// Lists the files given by `--env-file`, in their order.
-    pub fn environment_files(&self) -> Vec<&str> {
-        let given = self.environment_file.as_deref().unwrap_or_default();
-        super::inventory::apart(given).collect()
-    }
+    /// The files given by `--env-file`, in their order.
+    #[serde(default)]
+    pub environment_files: Vec<String>,
 }
 
 /// One service as the files render it.

@@ -242,9 +242,9 @@ fn compose_labels(container: &ContainerFacts) -> Option<ComposeLabels> {
         recipe: Recipe {
             working_dir,
             config_files,
-            environment_file: label(ENVIRONMENT_FILE)
-                .filter(|file| !file.is_empty())
-                .map(str::to_owned),
+            environment_files: apart(label(ENVIRONMENT_FILE).unwrap_or_default())
+                .map(str::to_owned)
+                .collect(),
         },
         version: label(VERSION).unwrap_or_default().to_owned(),
         config_hash: label(CONFIG_HASH).map(str::to_owned),
@@ -261,7 +261,7 @@ fn compose_labels(container: &ContainerFacts) -> Option<ComposeLabels> {
 }
 
 /// Tells paths apart that a label joins with commas, which paths may hold themselves: all but v1's are absolute.
-pub fn apart(joined: &str) -> impl Iterator<Item = &str> {
+fn apart(joined: &str) -> impl Iterator<Item = &str> {
     let absolute = joined.starts_with('/');
     let mut rest = joined;
     std::iter::from_fn(move || {

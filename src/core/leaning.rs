@@ -7,27 +7,27 @@ use super::engine::{ContainerFacts, ContainerState};
 
 const CONTAINER: &str = "container:";
 
-/// Returns the Id or name of the container whose network it shares, if it does.
-pub fn leans_on(container: &ContainerFacts) -> Option<&str> {
-    container.network_mode.strip_prefix(CONTAINER)
+/// How short an Id may be cut that still names its container.
+const SHORT_ID: usize = 12;
+
+/// Tells whether a mode, of a network, ipc or pid namespace, is that of the container with this Id and name.
+pub fn is_of(mode: &str, id: &str, name: &str) -> bool {
+    mode.strip_prefix(CONTAINER)
+        .is_some_and(|whom| whom == name || (whom.len() >= SHORT_ID && id.starts_with(whom)))
 }
 
 /// Tells whether it shares the network of exactly this other one.
 pub fn leans(container: &ContainerFacts, other: &ContainerFacts) -> bool {
-    leans_on(container).is_some_and(|whom| is(other, whom))
-}
-
-fn is(container: &ContainerFacts, named: &str) -> bool {
-    container.id.as_str() == named || container.name == named
+    is_of(&container.network_mode, other.id.as_str(), &other.name)
 }
 
 /// Says how a running container lost the network that it shared; nothing where it has it or shares none.
 pub fn cut_off(container: &ContainerFacts, all: &[ContainerFacts]) -> Option<String> {
-    let whom = leans_on(container)?;
-    if container.state != ContainerState::Running {
+    let leans_on_one = container.network_mode.starts_with(CONTAINER);
+    if !leans_on_one || container.state != ContainerState::Running {
         return None;
     }
-    let Some(other) = all.iter().find(|other| is(other, whom)) else {
+    let Some(other) = all.iter().find(|other| leans(container, other)) else {
         return Some("cut off: the container whose network it shares is gone".to_owned());
     };
     if other.state != ContainerState::Running {
@@ -64,7 +64,7 @@ mod tests {
             cut_off(own, &[own.clone(), vpn.clone()]).unwrap_or_default()
         };
         assert_eq!(words(&own, &vpn), "");
-        own.network_mode = format!("container:{}", vpn.id);
+        own.network_mode = format!("container:{}", vpn.name);
         assert!(leans(&own, &vpn) && !leans(&vpn, &own));
         assert_eq!(words(&own, &vpn), "");
         vpn.started = Some(day(3));

@@ -501,7 +501,7 @@ fn recipe(name: &str, project: &ProjectEntry, service: &ServiceEntry) -> Recipe 
             .iter()
             .map(|file| format!("{working_dir}/{file}"))
             .collect(),
-        environment_file: project.env_file.clone(),
+        environment_files: project.env_file.iter().cloned().collect(),
         working_dir,
     }
 }
@@ -527,8 +527,11 @@ fn compose_labels(
         ("project.config_files", recipe.config_files.join(",")),
         ("depends_on", depends_on.join(",")),
     ];
-    if let Some(file) = &recipe.environment_file {
-        labels.push(("project.environment_file", file.clone()));
+    if !recipe.environment_files.is_empty() {
+        labels.push((
+            "project.environment_file",
+            recipe.environment_files.join(","),
+        ));
     }
     labels
         .into_iter()

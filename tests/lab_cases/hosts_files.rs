@@ -48,7 +48,7 @@ fn recorded(host: &Host, project: &str) -> (Vec<(String, String)>, Recipe) {
         recipe = Some(Recipe {
             working_dir: label("project.working_dir").unwrap(),
             config_files: files.split(',').map(str::to_owned).collect(),
-            environment_file: label("project.environment_file"),
+            environment_files: label("project.environment_file").into_iter().collect(),
         });
     }
     hashes.sort();
@@ -173,7 +173,7 @@ fn files_that_cannot_be_rendered_say_why() {
         let recipe = |folder: &str, file: &str| Recipe {
             working_dir: folder.to_owned(),
             config_files: vec![file.to_owned()],
-            environment_file: None,
+            environment_files: Vec::new(),
         };
         let file = format!("{folder}/compose.yaml");
         let why = unreadable(&session, &recipe(&folder, &file)).await;

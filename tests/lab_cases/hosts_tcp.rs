@@ -76,7 +76,7 @@ fn a_read_only_proxy_is_enough_to_look() {
             let recipe = Recipe {
                 working_dir: "/srv".to_owned(),
                 config_files: vec!["/srv/compose.yaml".to_owned()],
-                environment_file: None,
+                environment_files: Vec::new(),
             };
             let state = session.render(&recipe, &"x".into()).await;
             let expected = "files cannot be read over tcp".to_owned();

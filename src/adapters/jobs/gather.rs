@@ -94,13 +94,9 @@ fn script(
         compose.push_str(&quote(&word));
     }
     let files = join(&compose_files::deciding(recipe));
-    let given = match recipe.environment_files().as_slice() {
+    let given = match recipe.environment_files.as_slice() {
         [] => ".env".to_owned(),
-        files => files
-            .iter()
-            .map(|file| quote(file))
-            .collect::<Vec<_>>()
-            .join(" "),
+        files => join(files),
     };
     let overrides = join(&OVERRIDE_NAMES);
     let rendering = format!("{compose} {}", join(&ALL_PROFILES));
@@ -354,7 +350,7 @@ fn fill_folder(dossier: &mut Dossier, sections: &BTreeMap<String, String>, recip
         .filter_map(|line| line.strip_prefix("user "))
         .map(str::to_owned)
         .next();
-    folder.other_env_file = recipe.environment_file.is_some();
+    folder.other_env_file = !recipe.environment_files.is_empty();
     folder.compose_file_in_environment = lines("composefile").any(|line| line == "set");
     let has = |word: &str| lines("env").any(|line| line == word);
     folder.env_file = has("there").then(|| EnvFile {

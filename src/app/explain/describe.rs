@@ -124,7 +124,7 @@ fn files(service: &ServiceView, out: &mut Explanation) {
     for (place, file) in compose.recipe.config_files.iter().take(MOST).enumerate() {
         out.add(if place == 0 { "files" } else { "" }, file);
     }
-    if let Some(file) = &compose.recipe.environment_file {
+    for file in compose.recipe.environment_files.iter().take(MOST) {
         out.add("env file", file);
     }
     if !compose.depends_on.is_empty() {

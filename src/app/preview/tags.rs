@@ -217,6 +217,7 @@ pub fn joined(
         heads: &heads,
         examined: &repository.examined,
         manifests: &model.preview.manifests,
+        platform: &question.platform,
         observation,
         holdings: &holdings,
         running: running.then_some(&service.running.image_id),

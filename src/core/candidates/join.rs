@@ -112,7 +112,7 @@ pub(super) fn join(sources: &Sources<'_>, families: &BTreeMap<&str, Family>) -> 
         list: Vec::new(),
         places: HashMap::new(),
     };
-    let platform = &sources.observation.engine.platform;
+    let platform = sources.platform;
     let remote = |top: &TopDigest| sources.manifests.get(&(top.clone(), platform.clone()));
     for run in sources.runs {
         let tops: Vec<TopDigest> = run.top.iter().cloned().collect();
@@ -188,7 +188,7 @@ fn local<'a>(
     let own = (!graph).then(|| image.id.as_top());
     let digests = image.digests.iter().map(|(_, top)| top.clone());
     let tops: Vec<TopDigest> = own.into_iter().chain(digests).collect();
-    let platform = &observation.engine.platform;
+    let platform = observation.platform_of_image(image);
     let remote = tops
         .iter()
         .filter_map(|top| sources.manifests.get(&(top.clone(), platform.clone())))

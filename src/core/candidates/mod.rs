@@ -20,6 +20,7 @@ use super::engine::Observation;
 use super::former_run::FormerRun;
 use super::image::{ImageRef, Pointer, Repository};
 use super::layers::{Holdings, Manifests};
+use super::platform::Platform;
 use super::tag_family::{Family, families};
 
 pub use behind::behind_by;
@@ -39,6 +40,8 @@ pub struct Sources<'a> {
     /// Digests that the registry was asked about: whether it holds them.
     pub examined: &'a BTreeMap<TopDigest, bool>,
     pub manifests: &'a Manifests,
+    /// For which the service's images are chosen.
+    pub platform: &'a Platform,
     pub observation: &'a Observation,
     pub holdings: &'a Holdings,
     /// The running image, if a container runs.

@@ -15,6 +15,7 @@ struct World {
     heads: BTreeMap<Box<str>, TopDigest>,
     examined: BTreeMap<TopDigest, bool>,
     manifests: Manifests,
+    platform: Platform,
     images: Vec<ImageFacts>,
     running: Option<u8>,
     runs: Vec<FormerRun>,
@@ -28,6 +29,7 @@ impl World {
             heads: BTreeMap::new(),
             examined: BTreeMap::new(),
             manifests: Manifests::new(),
+            platform: platform(),
             images: Vec::new(),
             running: None,
             runs: Vec::new(),
@@ -38,7 +40,7 @@ impl World {
     fn head(mut self, tag: &str, top: u8, built: i64) -> Self {
         self.heads.insert(tag.into(), TopDigest(digest(top)));
         self.manifests.insert(
-            (TopDigest(digest(top)), platform()),
+            (TopDigest(digest(top)), self.platform.clone()),
             remote(top, top + 100, built),
         );
         self
@@ -55,6 +57,7 @@ impl World {
             heads: &self.heads,
             examined: &self.examined,
             manifests: &self.manifests,
+            platform: &self.platform,
             observation: &observation,
             holdings: &Holdings::of(&observation, &self.manifests, false),
             running: running.as_ref(),
@@ -64,6 +67,26 @@ impl World {
                 ..Retention::default()
             },
         })
+    }
+}
+
+#[test]
+fn an_emulated_service_s_ways_back_are_images_of_its_own_platform() {
+    let mut world = World::new(ImageStore::Graph, &["v2", "v1"]);
+    world.platform = Platform::new("linux", "s390x", None);
+    let mut world = world.head("v2", 20, 30).head("v1", 10, 20);
+    let mut running = image(
+        120,
+        &["ghcr.io/me/blog:v2"],
+        &[("ghcr.io/me/blog", 20)],
+        None,
+    );
+    running.platform = Some(world.platform.clone());
+    world.images.push(running);
+    world.running = Some(120);
+    for candidate in world.candidates() {
+        assert!(candidate.created.is_some(), "{candidate:?}");
+        assert!(candidate.fetch_bytes.is_some(), "{candidate:?}");
     }
 }
 

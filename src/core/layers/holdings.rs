@@ -100,7 +100,7 @@ impl Holdings {
         fetched: &mut Fetched<'a>,
     ) {
         let graph = self.store == ImageStore::Graph;
-        let platform = platform_of(observation, image);
+        let platform = observation.platform_of_image(image);
         let read: Vec<&RemoteImage> = tops(observation, image)
             .filter_map(|top| manifests.get(&(top.clone(), platform.clone())))
             // An index may have been read for another platform than the one that is here.
@@ -205,7 +205,7 @@ pub fn needed(observation: &Observation, target: &RemoteImage) -> Vec<Needed> {
         if !bears {
             continue;
         }
-        let platform = platform_of(observation, image);
+        let platform = observation.platform_of_image(image);
         for top in tops(observation, image).take(DIGESTS_AN_IMAGE) {
             let repositories = repositories(observation, image, &top);
             add_needed(&mut list, &top, &platform, repositories);
@@ -287,16 +287,6 @@ fn repositories(observation: &Observation, image: &ImageFacts, top: &TopDigest) 
 /// Tells whether the engine says nothing of the image's layers.
 fn is_opaque(image: &ImageFacts) -> bool {
     image.diff_ids.is_empty() && !image.complete
-}
-
-/// Returns the platform under which the image was chosen from an index.
-fn platform_of(observation: &Observation, image: &ImageFacts) -> Platform {
-    let host = &observation.engine.platform;
-    match &image.platform {
-        // Configs often leave out the variant that the index tells: what fits the host was chosen for the host.
-        Some(own) if !host.accepted().contains(own) => own.clone(),
-        _ => host.clone(),
-    }
 }
 
 /// Returns the unpacked layers as far as the config lists them without a gap.

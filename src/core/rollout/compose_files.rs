@@ -55,8 +55,8 @@ pub fn arguments(recipe: &Recipe) -> Vec<String> {
             arguments.extend(["-f".to_owned(), name.to_owned()]);
         }
     }
-    for file in recipe.environment_files() {
-        arguments.extend(["--env-file".to_owned(), file.to_owned()]);
+    for file in &recipe.environment_files {
+        arguments.extend(["--env-file".to_owned(), file.clone()]);
     }
     arguments
 }
@@ -74,7 +74,7 @@ pub fn deciding(recipe: &Recipe) -> Vec<String> {
     let beside = OVERRIDE_NAMES.iter().chain(&[".env"]);
     let mut files: Vec<String> = recipe.config_files.clone();
     files.extend(beside.map(|name| format!("{folder}/{name}")));
-    files.extend(recipe.environment_files().into_iter().map(str::to_owned));
+    files.extend(recipe.environment_files.iter().cloned());
     files.sort();
     files.dedup();
     files
@@ -84,17 +84,20 @@ pub fn deciding(recipe: &Recipe) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn recipe(files: &[&str], environment_file: Option<&str>) -> Recipe {
+    fn recipe(files: &[&str], environment_files: &[&str]) -> Recipe {
         Recipe {
             working_dir: "/srv/blog/".to_owned(),
             config_files: files.iter().map(|file| (*file).to_owned()).collect(),
-            environment_file: environment_file.map(str::to_owned),
+            environment_files: environment_files
+                .iter()
+                .map(|file| (*file).to_owned())
+                .collect(),
         }
     }
 
     #[test]
     fn files_are_named_only_where_compose_does_not_find_them() {
-        let named = |files: &[&str]| arguments(&recipe(files, None));
+        let named = |files: &[&str]| arguments(&recipe(files, &[]));
         assert!(named(&["/srv/blog/compose.yml"]).is_empty());
         let both = ["/srv/blog/compose.yml", "/srv/blog/compose.override.yml"];
         assert!(named(&both).is_empty());
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn each_of_several_environment_files_is_named() {
-        let recipe = recipe(&["/srv/blog/compose.yml"], Some("/srv/a.env,/srv/b.env"));
+        let recipe = recipe(&["/srv/blog/compose.yml"], &["/srv/a.env", "/srv/b.env"]);
         assert_eq!(
             arguments(&recipe),
             ["--env-file", "/srv/a.env", "--env-file", "/srv/b.env"]
@@ -120,7 +123,7 @@ mod tests {
     #[test]
     fn what_decides_is_each_file_once() {
         let files = ["/srv/blog/compose.yml", "/srv/blog/compose.override.yml"];
-        let deciding = deciding(&recipe(&files, Some("/srv/blog/.env")));
+        let deciding = deciding(&recipe(&files, &["/srv/blog/.env"]));
         assert_eq!(
             deciding,
             [

@@ -198,7 +198,7 @@ fn stopped_by(
 /// Returns the platform of the running image where it is another than the host's.
 fn other_platform(known: &Known<'_>) -> Option<String> {
     let image = known.running.image_id.as_ref()?;
-    let own = known.observation.images.get(image)?.platform.as_ref()?;
-    let engine = &known.observation.engine.platform;
-    (!engine.accepted().contains(own)).then(|| own.to_string())
+    let image = known.observation.images.get(image)?;
+    let own = known.observation.platform_of_image(image);
+    (*own != known.observation.engine.platform).then(|| own.to_string())
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{flag, list, object, says_nothing, text};
 use crate::core::age;
+use crate::core::leaning;
 use crate::core::rollout::off_limits;
 use crate::core::rollout::plan::MARKED;
 use crate::core::text::clean_within;
@@ -219,10 +220,7 @@ impl Look {
     /// Returns the containers that lean on this very container: its network, its processes, a link.
     fn leaning(&self) -> Vec<String> {
         let (id, name) = (self.id(), self.name());
-        let means = |mode: &String| {
-            mode.strip_prefix("container:")
-                .is_some_and(|whom| whom == name || (whom.len() >= 12 && id.starts_with(whom)))
-        };
+        let means = |mode: &String| leaning::is_of(mode, id, name);
         let links = |link: &String| {
             let whom = link.split(':').next().unwrap_or_default();
             whom.trim_start_matches('/') == name

@@ -101,14 +101,7 @@ put_back() {
     ''|*@*|sha256:*) : ;;
     *) if [ -n "$KEEP_TAG" ] && docker_ tag "$KEEP_TAG" "$SERVICE_TAG" 2>>"$J/err"; then named_again=", and $SERVICE_TAG names its image on this host until the next pull"; fi ;;
   esac
-  for pause in 1 2 4 8 16 ''; do
-    if bring_back; then break; fi
-    if [ -z "$pause" ]; then
-      step put-back failed
-      finish halted "$failure; putting back failed too: $(last_words)"
-    fi
-    sleep "$pause"
-  done
+  patiently bring_back
   if well && prove "$FROM_ID"; then
     step put-back done
     finish put-back "$failure; the former container runs again$named_again"

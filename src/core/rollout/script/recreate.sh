@@ -30,6 +30,18 @@ up_once() {
   done
 }
 
+# patiently COMMAND...: puts back by it; what was in the way, a port that somebody took, may be gone in a while.
+patiently() {
+  for pause in 1 2 4 8 16 ''; do
+    if "$@"; then return; fi
+    if [ -z "$pause" ]; then
+      step put-back failed
+      finish halted "$failure; putting back failed too: $(last_words)"
+    fi
+    sleep "$pause"
+  done
+}
+
 # Brings the former image back; only then does a failure have a good end.
 put_back() {
   failure=$1
@@ -45,15 +57,7 @@ put_back() {
         finish halted "$failure; the former image could not be given its tag: $(last_words)"
       fi ;;
   esac
-  # What was in the way, a port that somebody took, may be gone in a while.
-  for pause in 1 2 4 8 16 ''; do
-    if up --force-recreate; then break; fi
-    if [ -z "$pause" ]; then
-      step put-back failed
-      finish halted "$failure; putting back failed too: $(last_words)"
-    fi
-    sleep "$pause"
-  done
+  patiently up --force-recreate
   if well && prove "$FROM_ID"; then
     step put-back done
     finish put-back "$failure; the former image runs again, and $SERVICE_TAG names it on this host until the next pull"
