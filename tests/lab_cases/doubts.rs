@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use serde_json::json;
 
 use super::acting::{Console, behind, files, image, push, running};
+use crate::support::image::{Index, machine};
 use crate::support::{Host, Lab, Project, Registry, unique};
 
 /// Starts a project whose services run the older of two images of one tag.
@@ -232,4 +233,55 @@ fn who_depends_on_others_is_updated_as_often_as_there_is_something_new() {
     let other = yaml.replace("depends_on", "environment: {A: b}, depends_on");
     case.project.file("compose.yaml", &other);
     assert_eq!(console.service(&case.target)["config"], "changed");
+}
+
+#[test]
+fn a_service_of_another_platform_is_judged_updated_and_rolled_back_for_that() {
+    let Some(lab) = Lab::here() else { return };
+    let (console, registry) = (Console::new(&lab), lab.registry("plain"));
+    let other = if machine() == "arm64" {
+        "amd64"
+    } else {
+        "arm64"
+    };
+    for host in ["new", "ctd28"] {
+        let repo = unique("emulated");
+        // The other one's programs are this machine's, so that they run without an emulator.
+        let published = |created: &str| {
+            let of = |arch: &str| {
+                image(&lab, arch)
+                    .created(created)
+                    .platform("linux", arch, None)
+            };
+            let images = [of(machine()).build(), of(other).build()];
+            Index::of(&[&images[0], &images[1]]).build()
+        };
+        let push = |created: &str| registry.push(&repo, "latest", &published(created));
+        push("2026-01-01T00:00:00Z");
+        let reference = registry.reference(&repo, "latest");
+        let yaml =
+            format!("services:\n  web: {{image: \"{reference}\", platform: linux/{other}}}\n");
+        let project = lab.host(host).project(&unique("emulated"), &yaml);
+        project.compose(&["up", "-d"]);
+        let target = format!("{host}/{}/web", project.name);
+        let first = running(&project, "web");
+        let seen = console.service(&target);
+        assert_eq!(seen["verdict"], "current", "{host}: {seen}");
+        let note = seen["note"].as_str().unwrap_or_default();
+        assert!(
+            note.contains(&format!("judged for linux/{other}")),
+            "{seen}"
+        );
+        push("2026-02-01T00:00:00Z");
+        assert_eq!(console.service(&target)["verdict"], "behind", "{host}");
+        console
+            .run(&["update", &target, "--yes", "--json"])
+            .ended(0, "succeeded");
+        assert_eq!(console.service(&target)["verdict"], "current", "{host}");
+        assert_ne!(running(&project, "web"), first, "{host}");
+        console
+            .run(&["rollback", &target, "--yes", "--json"])
+            .ended(0, "succeeded");
+        assert_eq!(running(&project, "web"), first, "{host}");
+    }
 }
