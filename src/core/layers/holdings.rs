@@ -208,7 +208,7 @@ pub fn needed(observation: &Observation, target: &RemoteImage) -> Vec<Needed> {
         let platform = observation.platform_of_image(image);
         for top in tops(observation, image).take(DIGESTS_AN_IMAGE) {
             let repositories = repositories(observation, image, &top);
-            add_needed(&mut list, &top, &platform, repositories);
+            add_needed(&mut list, &top, platform, repositories);
         }
     }
     for container in &observation.containers {
