@@ -4,11 +4,10 @@
 //! variables stay on the host's pipe and in memory until the answer is read, and go nowhere.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
 use crate::core::files::{FilesState, Recipe, Rendered, RenderedService};
 use crate::core::history::Event;
@@ -18,6 +17,7 @@ use crate::core::rollout::compose_files::{ALL_PROFILES, OVERRIDE_FILE, PIN_FILE}
 use crate::core::rollout::pin::{BLOCK_BEGIN, BLOCK_END, MARKER};
 use crate::core::text::clean_within;
 
+use super::compose::{Compose, last_words};
 use super::shell::{Limits, Outcome, Place, ScriptError, join, quote};
 
 const LIMITS: Limits = Limits {
@@ -30,66 +30,7 @@ const NEXT: &str = "homelab-tui-next";
 const PINS: usize = 65_536;
 const NO_FOLDER: i32 = 70;
 const NO_FILE: i32 = 71;
-const NO_COMPOSE: i32 = 72;
 const NOT_RENDERED: i32 = 73;
-
-/// For how long a host's compose is taken to be the one that it was.
-const SAME_COMPOSE: Duration = Duration::from_secs(30 * 60);
-
-/// Which compose a host has, asked once for all of its projects: on a small machine each start of it costs.
-#[derive(Debug, Default)]
-pub struct Compose(Mutex<Option<(Instant, String)>>);
-
-impl Compose {
-    /// Returns the version, or why there is none.
-    async fn version(&self, place: &Place, docker: &[String]) -> Result<String, FilesState> {
-        let mut kept = self.0.lock().await;
-        if let Some((at, version)) = kept.as_ref()
-            && at.elapsed() < SAME_COMPOSE
-        {
-            return Ok(version.clone());
-        }
-        *kept = None;
-        let script = format!(
-            "{} compose version --short || exit {NO_COMPOSE}",
-            join(docker)
-        );
-        match place.run(&script, LIMITS).await {
-            Ok(outcome) => {
-                let version = version(&outcome)?;
-                *kept = Some((Instant::now(), version.clone()));
-                Ok(version)
-            }
-            Err(error) => Err(FilesState::Unknown(error.to_string())),
-        }
-    }
-
-    /// Has the version asked anew.
-    async fn forget(&self) {
-        *self.0.lock().await = None;
-    }
-}
-
-/// Reads what `compose version` said.
-fn version(outcome: &Outcome) -> Result<String, FilesState> {
-    let reason = last_words(&outcome.stderr);
-    match outcome.code {
-        0 => {}
-        NO_COMPOSE => return Err(FilesState::NoCompose(no_compose(&reason))),
-        code => {
-            return Err(FilesState::Unknown(format!(
-                "the shell ended with {code}: {reason}"
-            )));
-        }
-    }
-    let stdout = String::from_utf8_lossy(&outcome.stdout);
-    match stdout.trim().trim_start_matches('v') {
-        "" => Err(FilesState::Unknown(
-            "the host's compose does not tell its version".to_owned(),
-        )),
-        version => Ok(clean_within(version, 60)),
-    }
-}
 
 /// Renders a project's files where they lie.
 pub async fn render(
@@ -107,18 +48,18 @@ pub async fn render(
     if recipe.config_files.is_empty() || recipe.working_dir.is_empty() {
         return FilesState::Unreadable("the containers' labels name no compose file".to_owned());
     }
-    let version = match compose.version(place, docker).await {
-        Ok(version) => version,
+    let found = match compose.found(place, docker).await {
+        Ok(found) => found,
         Err(state) => return state,
     };
-    let script = script(docker, recipe, project);
+    let script = script(docker, &found.words, recipe, project);
     match place.run(&script, LIMITS).await {
         Ok(outcome) => {
             if outcome.code == NOT_RENDERED {
                 // Perhaps because compose went away meanwhile.
                 compose.forget().await;
             }
-            read(&outcome, version, project, Timestamp::now())
+            read(&outcome, found.version, project, Timestamp::now())
         }
         Err(ScriptError::Large(_)) => {
             FilesState::Unreadable("the rendered files are larger than 8 MB".to_owned())
@@ -132,10 +73,10 @@ pub async fn render(
 /// The hash that compose writes on containers is taken after env files and shared namespaces are resolved, while
 /// `config --hash` takes it before. Rendering first, putting containers in the place of services whose namespaces are
 /// shared, and hashing the outcome gives the same value (compose 2.26 and 2.40).
-fn script(docker: &[String], recipe: &Recipe, project: &ProjectName) -> String {
+fn script(docker: &[String], compose: &[String], recipe: &Recipe, project: &ProjectName) -> String {
     let folder = quote(&recipe.working_dir);
     let files = join(&recipe.config_files);
-    let docker = join(docker);
+    let (docker, compose) = (join(docker), join(compose));
     let mut common = format!(
         "-p {} --project-directory {folder} {}",
         quote(project.as_str()),
@@ -160,7 +101,7 @@ case ${{f##*/}} in {OVERRIDE_FILE}|{PIN_FILE}) test -e "$f" || continue ;; esac
 test -r "$f" || {{ echo "$f"; exit {NO_FILE}; }}
 set -- "$@" -f "$f"
 done
-j=$({docker} compose {common} "$@" config --format json) || exit {NOT_RENDERED}
+j=$({compose} {common} "$@" config --format json) || exit {NOT_RENDERED}
 printf '%s\n' "$j"
 echo {NEXT}
 for s in $(printf '%s' "$j" | grep -o '"service:[A-Za-z0-9._-]*"' | sort -u | tr -d '"' | cut -d: -f2); do
@@ -172,7 +113,7 @@ for s in $from; do
 case $s in container:*) c=${{s#*:}}; c=${{c%%:*}} ;; *) c=$({docker} ps -aq --no-trunc {label} --filter label=com.docker.compose.service="${{s%%:*}}" | head -n 1) ;; esac
 j=$(printf '%s' "$j" | sed "/\"volumes_from\": \[/,/\]/ s/\"$s\"/\"$c\"/")
 done
-hashed() {{ {docker} compose {common} -f - config "$@" --hash '*' 2>/dev/null; }}
+hashed() {{ {compose} {common} -f - config "$@" --hash '*' 2>/dev/null; }}
 # Those that are containers by now are no services any more.
 as_is="--no-consistency --no-normalize"
 h=$(printf '%s' "$j" | hashed ${{from:+$as_is}})
@@ -282,22 +223,6 @@ struct Service {
     build: Option<serde::de::IgnoredAny>,
 }
 
-fn no_compose(reason: &str) -> String {
-    let lower = reason.to_lowercase();
-    if lower.contains("password is required") || lower.contains("permission denied") {
-        return format!(
-            "docker compose may not be run on the host: {reason}; let this login run it without a password"
-        );
-    }
-    format!("there is no docker compose v2 on the host ({reason}); install the compose plugin")
-}
-
-/// Returns the last line, which is where compose says why it failed.
-fn last_words(stderr: &str) -> String {
-    let line = stderr.lines().rev().find(|line| !line.trim().is_empty());
-    clean_within(line.unwrap_or("no reason given").trim(), 300)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
@@ -375,17 +300,6 @@ mod tests {
                 FilesState::Unknown(_)
             )
         };
-        let missing = outcome(72, "", "docker: 'compose' is not a docker command.");
-        assert!(matches!(
-            version(&missing),
-            Err(FilesState::NoCompose(why)) if why.contains("install the compose plugin")
-                && why.contains("'compose' is not a docker command")
-        ));
-        assert!(matches!(
-            version(&outcome(0, " \n", "")),
-            Err(FilesState::Unknown(_))
-        ));
-        assert_eq!(version(&outcome(0, "v2.26.1\n", "")).unwrap(), "2.26.1");
         assert!(unknown(0, ""));
         assert!(unknown(9, ""));
     }
@@ -408,7 +322,9 @@ mod tests {
     #[test]
     fn every_name_is_quoted() {
         let docker = ["sudo", "-n", "docker"].map(str::to_owned);
-        let script = script(&docker, &recipe(&["/srv/my blog/a'b.yaml"]), &"blog".into());
+        let compose = ["sudo", "-n", "docker", "compose"].map(str::to_owned);
+        let recipe = recipe(&["/srv/my blog/a'b.yaml"]);
+        let script = script(&docker, &compose, &recipe, &"blog".into());
         assert!(script.starts_with("cd '/srv/my blog' || exit 70\n"));
         assert!(script.contains("for f in '/srv/my blog/a'\\''b.yaml'; do"));
         assert!(script.contains("sudo -n docker compose -p blog --project-directory '/srv/my blog' --profile '*' --env-file /srv/prod.env"));

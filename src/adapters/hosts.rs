@@ -23,6 +23,7 @@ use crate::core::rollout::off_limits;
 use crate::core::settings::SshSettings;
 use crate::core::watch::Scope;
 
+use super::compose::Compose;
 use super::engine::{self, Distribution, Events, Link, Observer, Operator, Way};
 use super::files;
 use super::shell::Place;
@@ -167,7 +168,7 @@ pub struct HostSession {
     way: Way,
     observer: Observer,
     could_change: bool,
-    compose: Arc<files::Compose>,
+    compose: Arc<Compose>,
 }
 
 impl HostSession {
@@ -269,6 +270,12 @@ impl HostSession {
                 "the login on this host is for its engine only, so files cannot be read".to_owned(),
             ),
         }
+    }
+
+    /// Returns how the host's compose is called to render something.
+    pub async fn rendering_words(&self, place: &Place) -> Vec<String> {
+        let docker = engine::docker_argv(&self.spec.docker_command, self.spec.socket.as_deref());
+        self.compose.words(place, &docker).await
     }
 
     /// Returns where scripts of this host run, if any can.

@@ -4,6 +4,7 @@ pub mod ahead;
 pub mod blobs;
 pub mod builds;
 pub mod checkup;
+pub mod compose;
 pub mod config;
 pub mod credentials;
 pub mod discover;

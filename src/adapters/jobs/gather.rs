@@ -55,7 +55,9 @@ pub async fn dossier(
         }
         FilesState::NoCompose(why) | FilesState::Unknown(why) => return Err(why),
     }
-    let sections = read(place, &script(docker, project, service, recipe)).await?;
+    let compose = session.rendering_words(place).await;
+    let script = script(docker, &compose, project, service, recipe);
+    let sections = read(place, &script).await?;
     fill(&mut dossier, &sections, service, recipe);
     Ok(dossier)
 }
@@ -82,24 +84,25 @@ pub(super) async fn read(place: &Place, script: &str) -> Result<BTreeMap<String,
 
 fn script(
     docker: &[String],
+    compose: &[String],
     project: &ProjectName,
     service: &ServiceName,
     recipe: &Recipe,
 ) -> String {
     let folder = quote(&recipe.working_dir);
     let docker = join(docker);
-    let mut compose = format!("{docker} compose -p {}", quote(project.as_str()));
+    let mut rendering = format!("{} -p {}", join(compose), quote(project.as_str()));
     for word in compose_files::arguments(recipe) {
-        compose.push(' ');
-        compose.push_str(&quote(&word));
+        rendering.push(' ');
+        rendering.push_str(&quote(&word));
     }
+    rendering.push_str(&format!(" {}", join(&ALL_PROFILES)));
     let files = join(&compose_files::deciding(recipe));
     let given = match recipe.environment_files.as_slice() {
         [] => ".env".to_owned(),
         files => join(files),
     };
     let overrides = join(&OVERRIDE_NAMES);
-    let rendering = format!("{compose} {}", join(&ALL_PROFILES));
     let project = quote(project.as_str());
     let service = quote(service.as_str());
     let marker = quote(MARKER);
@@ -107,8 +110,9 @@ fn script(
     let host = host_script(&docker, &project);
     format!(
         r##"{BEGINNING}cd {folder} || exit 0
-N config; {rendering} config --format json 2>/dev/null
-N rendering; {rendering} config --format json 2>/dev/null | sha256sum | cut -d' ' -f1
+c=$({rendering} config --format json 2>/dev/null)
+N config; printf '%s\n' "$c"
+N rendering; printf '%s\n' "$c" | sha256sum | cut -d' ' -f1
 N raw; {rendering} config --no-interpolate --format json 2>/dev/null
 # A container that an interrupted recreation made and never started counts only where nothing else is left.
 ids=$({docker} ps -a --no-trunc --filter label=com.docker.compose.project={project} --filter label=com.docker.compose.service={service} --filter label=com.docker.compose.oneoff=False --format '{{{{.ID}}}} {{{{.State}}}} {{{{.Label "com.docker.compose.replace"}}}}' | awk '$2 == "created" && $3 != "" {{ left = left $1 "\n"; next }} {{ print $1; some = 1 }} END {{ if (!some) printf "%s", left }}')
