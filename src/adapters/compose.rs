@@ -99,9 +99,11 @@ fn by_itself(docker: &[String], plugin: &str) -> Option<Vec<String>> {
     let plugin = plugin.to_owned();
     match docker {
         [docker] if docker == "docker" => Some(vec![plugin]),
-        [docker, option, engine] if docker == "docker" && option == "-H" => {
-            Some(vec!["env".to_owned(), format!("DOCKER_HOST={engine}"), plugin])
-        }
+        [docker, option, engine] if docker == "docker" && option == "-H" => Some(vec![
+            "env".to_owned(),
+            format!("DOCKER_HOST={engine}"),
+            plugin,
+        ]),
         _ => None,
     }
 }
@@ -119,7 +121,10 @@ fn read(outcome: &Outcome, docker: &[String]) -> Result<Found, FilesState> {
         }
     }
     let stdout = String::from_utf8_lossy(&outcome.stdout);
-    let mut lines = stdout.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = stdout
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
     let version = match lines.next().map(|line| line.trim_start_matches('v')) {
         None | Some("") => {
             return Err(FilesState::Unknown(

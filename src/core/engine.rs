@@ -126,12 +126,14 @@ pub enum Ailment {
 
 impl Ailment {
     /// Finds what is wrong; nothing is, by itself, with one that was never started, is paused or ended well.
+    ///
+    /// What its check said last is no word on one that does not run now.
     pub fn of(state: ContainerState, health: Health, exit_code: Option<i64>) -> Option<Self> {
         match (state, health, exit_code) {
             (ContainerState::Restarting, ..) => Some(Self::Restarting),
             (ContainerState::Dead, ..) => Some(Self::Dead),
             (ContainerState::Exited, _, Some(code)) if code != 0 => Some(Self::Exited(code)),
-            (_, Health::Unhealthy, _) => Some(Self::Unhealthy),
+            (ContainerState::Running, Health::Unhealthy, _) => Some(Self::Unhealthy),
             _ => None,
         }
     }
@@ -301,9 +303,21 @@ mod as_list {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
-    use super::ImageStore;
+    use super::{Ailment, ContainerState, Health, ImageStore};
     use crate::core::platform::Platform;
     use crate::core::samples;
+
+    #[test]
+    fn what_a_check_said_last_is_nothing_of_a_container_that_does_not_run() {
+        let of = |state, exit_code| Ailment::of(state, Health::Unhealthy, exit_code);
+        assert_eq!(of(ContainerState::Running, None), Some(Ailment::Unhealthy));
+        assert_eq!(of(ContainerState::Exited, Some(0)), None);
+        assert_eq!(
+            of(ContainerState::Exited, Some(1)),
+            Some(Ailment::Exited(1))
+        );
+        assert_eq!(of(ContainerState::Paused, None), None);
+    }
 
     #[test]
     fn a_reference_names_a_held_image_by_tag_digest_or_id() {

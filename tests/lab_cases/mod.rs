@@ -25,6 +25,7 @@ mod read_only;
 mod record;
 mod registries;
 mod road;
+mod small_hosts;
 mod ssh_worst;
 mod tailnet;
 mod tailnet_kernel;

@@ -159,8 +159,19 @@ else cat /usr/lib/systemd/logind.conf /usr/lib/systemd/logind.conf.d/*.conf /etc
 N outlive; [ -d /run/systemd/system ] && command -v systemd-run >/dev/null && {{ [ "$(id -u)" = 0 ] && echo root; [ -e "/var/lib/systemd/linger/$(id -un)" ] && echo linger; }}
 N free; r=$({docker} info -f '{{{{.DockerRootDir}}}}' 2>/dev/null); [ -z "$r" ] || {{ df -Pk "$r" 2>/dev/null | tail -n 1; s=$({docker} info -f '{{{{.DriverStatus}}}}' 2>/dev/null); case $s in *containerd*) [ -d "$r/containerd" ] || df -Pk /var/lib/containerd 2>/dev/null | tail -n 1 ;; esac; }}
 N timers; systemctl list-timers --all --output=json 2>/dev/null
+# scripts_in COMMAND: the scripts among its words that speak of docker.
+scripts_in() (
+set -f
+for w in $(printf '%s' "$1" | tr "'\"();&|=" ' '); do
+w=${{w#[-@:+]}}
+case $w in /*) [ -f "$w" ] && [ -r "$w" ] && [ "$(head -c 2 "$w" | tr -d '\000')" = '#!' ] && head -c 20000 "$w" | grep -q docker && echo "$w" ;; esac
+done
+)
+told_by() {{ head -c 20000 "$1" | grep -E 'docker|cd |for ' | cut -c1-2000; }}
 N units; for f in /etc/systemd/system/*.service /usr/local/lib/systemd/system/*.service /run/systemd/system/*.service "$HOME"/.config/systemd/user/*.service /home/*/.config/systemd/user/*.service; do
-[ -r "$f" ] && grep -q 'docker' "$f" 2>/dev/null || continue
+[ -r "$f" ] || continue
+x=$(scripts_in "$(grep -E '^Exec' "$f" 2>/dev/null)")
+[ -n "$x" ] || grep -q 'docker' "$f" 2>/dev/null || continue
 n=$(basename "$f" .service); echo "unit $n.service"
 grep -E '^(Exec[A-Za-z]*|WorkingDirectory|User)=' "$f" | cut -c1-2000
 grep -hE '^On[A-Za-z]*=' "$(dirname "$f")/$n.timer" 2>/dev/null | sed 's/^/timer /'
@@ -168,13 +179,18 @@ systemctl show -p Result "$n.service" 2>/dev/null | sed 's/^/shown /'
 # Where lists of timers have no JSON yet, and for timers of users.
 w=; case $f in */.config/systemd/user/*) w=--user ;; esac
 for p in NextElapseUSecRealtime LastTriggerUSec; do t=$(systemctl $w show -p $p "$n.timer" 2>/dev/null | sed 's/^[^=]*=//'); [ -z "$t" ] || t=$(date -d "$t" +%s 2>/dev/null) && [ -n "$t" ] && echo "moment $p $t"; done
-for w in $(grep -E '^ExecStart=' "$f" | sed 's/^ExecStart=[-@:+!]*//' | cut -d' ' -f1); do case $w in /*) if [ -f "$w" ] && [ "$(head -c 2 "$w")" = '#!' ]; then head -c 20000 "$w" | grep -E 'docker|cd ' | sed 's/^/ExecScript=/' | cut -c1-2000; fi ;; esac; done
+printf '%s\n' "$x" | while read -r w; do [ -z "$w" ] || told_by "$w" | sed 's/^/ExecScript=/'; done
 done
-N cron; for f in /etc/crontab /etc/cron.d/* /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/* /var/spool/cron/crontabs/*; do
-[ -f "$f" ] && [ -r "$f" ] && grep -q docker "$f" 2>/dev/null || continue
-echo "cron $f"; grep -E 'docker|cd ' "$f" | head -c 20000
+# cron_table NAME <TABLE: its lines about docker, then the scripts that its lines start.
+cron_table() {{
+t=$(grep -v '^[[:space:]]*#' | head -c 20000)
+if printf '%s\n' "$t" | grep -q docker; then echo "cron $1"; printf '%s\n' "$t" | grep -E 'docker|cd |for ' | cut -c1-2000; fi
+printf '%s\n' "$t" | while read -r l; do scripts_in "$l" | while read -r w; do echo "cron $1: $w"; printf 'every %s\n' "$l"; told_by "$w"; done; done
+}}
+N cron; for f in /etc/crontab /etc/cron.d/* /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/* /etc/periodic/*/* /var/spool/cron/* /var/spool/cron/crontabs/* /var/spool/cron/tabs/*; do
+[ -f "$f" ] && [ -r "$f" ] && cron_table "$f" <"$f"
 done
-if crontab -l 2>/dev/null | grep -q docker; then echo "cron crontab of $(id -un)"; crontab -l | grep docker | cut -c1-2000; fi
+crontab -l 2>/dev/null | cron_table "crontab of $(id -un)"
 "##
     )
 }
@@ -435,6 +451,10 @@ fn found(sections: &BTreeMap<String, String>) -> Vec<Found> {
         if let Some(name) = line.strip_prefix("cron ") {
             crons.push(begin(Kind::Cron, name));
         } else if let Some(found) = crons.last_mut() {
+            if let Some(starts) = line.strip_prefix("every ") {
+                found.every = undo::schedule(starts);
+                continue;
+            }
             found.text.push_str(line);
             found.text.push('\n');
         }

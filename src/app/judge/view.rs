@@ -156,8 +156,12 @@ impl ServiceView {
 
     /// Tells whether a container of it fails its health check, loops, ended with an error, or lost its network.
     pub fn is_unhealthy(&self) -> bool {
-        let ails = |one: &ContainerView| Ailment::of(one.state, one.health, one.exit_code);
-        self.cut_off || self.containers.iter().any(|one| ails(one).is_some())
+        self.cut_off || self.ailments().next().is_some()
+    }
+
+    fn ailments(&self) -> impl Iterator<Item = Ailment> {
+        let of = |one: &ContainerView| Ailment::of(one.state, one.health, one.exit_code);
+        self.containers.iter().filter_map(of)
     }
 
     /// Says in words how its containers live: `healthy`, `running`, `2 of 3 running`, `exited (1)`.
@@ -167,12 +171,8 @@ impl ServiceView {
         };
         let running = |container: &&ContainerView| container.state == ContainerState::Running;
         let up = self.containers.iter().filter(running).count();
-        if let Some(sick) = self
-            .containers
-            .iter()
-            .find(|c| c.health == Health::Unhealthy)
-        {
-            return sick.health.word().unwrap_or_default().to_owned();
+        if self.ailments().any(|ailment| ailment == Ailment::Unhealthy) {
+            return "unhealthy".to_owned();
         }
         if self.cut_off {
             return "cut off".to_owned();

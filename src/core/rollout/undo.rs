@@ -83,7 +83,9 @@ pub fn acts_on(found: &Found, folder: &str, files: &[String]) -> Option<Undoer> 
     let commands = commands(found);
     let works_there = working_directory(found).is_some_and(|own| same_folder(&own, folder));
     let names_it = |command: &String| {
-        mentions_folder(command, folder) || files.iter().any(|file| command.contains(file.as_str()))
+        mentions_folder(command, folder)
+            || mentions_all_beside(command, folder)
+            || files.iter().any(|file| command.contains(file.as_str()))
     };
     let mut here = false;
     let mut own = Vec::new();
@@ -115,7 +117,10 @@ pub fn acts_on(found: &Found, folder: &str, files: &[String]) -> Option<Undoer> 
                 || end.ends_with("|| exit 0")
                 || command.starts_with('-')
         }),
-        every: found.every.clone(),
+        every: found.every.clone().or_else(|| match found.kind {
+            Kind::Cron => own.first().and_then(|line| schedule(line)),
+            Kind::Service => None,
+        }),
         next: found.next,
         last: found.last,
         result: found.result.clone(),
@@ -226,6 +231,33 @@ fn mentions_folder(command: &str, folder: &str) -> bool {
     })
 }
 
+/// Finds the pattern of all folders of the one that the folder lies in, as of a loop over `/srv/*/`.
+fn mentions_all_beside(command: &str, folder: &str) -> bool {
+    let folder = folder.trim_end_matches('/');
+    match folder.rsplit_once('/') {
+        Some((parent, _)) if !parent.is_empty() => command.contains(&format!("{parent}/*")),
+        _ => false,
+    }
+}
+
+/// Returns when a line of a table of cron runs, as it is written there.
+pub fn schedule(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    if let Some(named) = words.first().filter(|word| word.starts_with('@')) {
+        return Some((*named).to_owned());
+    }
+    let names_days = |word: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "*,/-".contains(c);
+        word.contains(|c: char| c == '*' || c.is_ascii_digit()) && word.chars().all(plain)
+            || word.len() == 3 && word.chars().all(|c| c.is_ascii_alphabetic())
+    };
+    let fields = words.get(..5)?;
+    fields
+        .iter()
+        .all(|field| names_days(field))
+        .then(|| fields.join(" "))
+}
+
 fn has_word(command: &str, word: &str) -> bool {
     let boundary = |c: char| !(c.is_alphanumeric() || c == '-' || c == '_');
     command.split(boundary).any(|own| own == word)
@@ -314,6 +346,37 @@ mod tests {
             ..found
         };
         assert_eq!(acts_on(&listing, "/srv/b", &[]), None);
+    }
+
+    #[test]
+    fn a_loop_over_all_folders_and_the_table_s_schedule_are_read() {
+        let found = Found {
+            kind: Kind::Cron,
+            name: "/etc/crontab: /opt/update.sh".to_owned(),
+            text:
+                "for d in /srv/*/; do\ncd \"$d\" && docker compose pull && docker compose up -d\n"
+                    .to_owned(),
+            every: schedule("0 4 * * sun root /opt/update.sh"),
+            ..service("")
+        };
+        let undoer = acts_on(&found, "/srv/b", &[]);
+        assert_eq!(
+            undoer.map(|undoer| undoer.words(None)).unwrap_or_default(),
+            "/etc/crontab: /opt/update.sh pulls and recreates this project (0 4 * * sun)"
+        );
+        assert_eq!(acts_on(&found, "/home/me/b", &[]), None);
+        assert_eq!(acts_on(&found, "/srv/b/c", &[]), None);
+        let line = Found {
+            text: "@daily cd /srv/b && docker compose pull\n".to_owned(),
+            every: None,
+            ..found
+        };
+        let undoer = acts_on(&line, "/srv/b", &[]);
+        assert_eq!(
+            undoer.and_then(|undoer| undoer.every).as_deref(),
+            Some("@daily")
+        );
+        assert_eq!(schedule("cd /srv/b && docker compose"), None);
     }
 
     #[test]

@@ -115,14 +115,12 @@ fn not_running(known: &Known<'_>, plan: &TargetPlan) -> Vec<String> {
 /// Says that it is broken already, so that its health will prove nothing of the former image either.
 fn fails_already(known: &Known<'_>) -> Option<String> {
     let containers = containers(known);
-    let how = containers.iter().find_map(|one| match ails(one)? {
-        Ailment::Restarting => Some("it restarts again and again".to_owned()),
-        Ailment::Exited(code) => Some(format!("it exited ({code})")),
-        Ailment::Dead => Some("its container is dead".to_owned()),
-        // What its check said last is no word on one that was stopped.
-        Ailment::Unhealthy if one.state != ContainerState::Running => None,
-        Ailment::Unhealthy => Some("it is unhealthy".to_owned()),
-    })?;
+    let how = match containers.iter().find_map(|one| ails(one))? {
+        Ailment::Restarting => "it restarts again and again".to_owned(),
+        Ailment::Exited(code) => format!("it exited ({code})"),
+        Ailment::Dead => "its container is dead".to_owned(),
+        Ailment::Unhealthy => "it is unhealthy".to_owned(),
+    };
     Some(format!(
         "it fails already, before anything is done: {how}; unless the new image mends that, it can be neither proven nor put back with proof"
     ))

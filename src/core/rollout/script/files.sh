@@ -56,5 +56,6 @@ leave() {
   printf '%s rendering\n' "$(rendering)" >>"$J/left"
 }
 
-rendering() { rendered --format json 2>/dev/null | sha256sum | cut -d' ' -f1; }
+# As it is counted for a plan: whether a compose ends its output with a line end is nothing of the files.
+rendering() { rendered_=$(rendered --format json 2>/dev/null); printf '%s\n' "$rendered_" | sha256sum | cut -d' ' -f1; }
 OTHER_RENDERING="the project's files render to something else than when the plan was made"
