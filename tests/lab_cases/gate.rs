@@ -239,10 +239,7 @@ impl Door {
             .lines()
             .find(|line| line.starts_with("restrict,command="))
             .unwrap()
-            .replace(
-                "homelab-tui gate",
-                &format!("{} gate", env!("CARGO_BIN_EXE_homelab-tui")),
-            );
+            .replace("homelab-tui gate", &format!("{} gate", host.program()));
         std::fs::write(&file, format!("{before}{line}\n")).unwrap();
         let config = config_with(
             lab,

@@ -246,6 +246,9 @@ fn a_shell_in_a_container_is_opened_over_the_same_connection() {
         &name,
         &reference,
     ]);
+    // This machine need not have a docker of its own.
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{path}:{}/forky/usr/bin", lab.fact("packages"));
     let argv = run(async {
         let operating = Operating::by_operator();
         let mut list = Vec::new();
@@ -259,7 +262,8 @@ fn a_shell_in_a_container_is_opened_over_the_same_connection() {
             let mut script = std::process::Command::new("script");
             script
                 .args(["-qec", &join(&argv), "/dev/null"])
-                .env("SHELL", "/bin/sh");
+                .env("SHELL", "/bin/sh")
+                .env("PATH", &path);
             let mut child = script
                 .stdin(std::process::Stdio::piped())
                 .stdout(std::process::Stdio::piped())

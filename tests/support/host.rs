@@ -91,6 +91,18 @@ impl Host {
             .unwrap()
     }
 
+    /// Brings the program to the host and returns its path there: what lies below this machine's `/root` or `/home` is not
+    /// seen from it.
+    pub fn program(&self) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_homelab-tui"));
+        let there = self.dir().join("homelab-tui");
+        let _ = fs::remove_file(&there);
+        if fs::hard_link(program, &there).is_err() {
+            fs::copy(program, &there).unwrap();
+        }
+        "/run/host/homelab-tui".to_owned()
+    }
+
     /// Runs docker with arguments that need no quoting by a shell; must succeed.
     pub fn docker(&self, args: &[&str]) -> String {
         self.sh(&format!("docker {}", quote(args)))
