@@ -12,7 +12,7 @@ use super::arguments::General;
 use super::exit::Exit;
 use super::output::{Failed, Output};
 use super::{session, status, table::Table};
-use crate::adapters::jobs::run::Found;
+use crate::adapters::jobs::past::Found;
 use crate::adapters::paths::Paths;
 use crate::core::names::HostName;
 use crate::core::rollout::Outcome;

@@ -1,31 +1,24 @@
-//! Jobs on a host: put there, followed, listed, cancelled.
+//! Jobs on a host: put there, followed, cancelled.
 //!
 //! A job is a folder with a script that runs detached; nothing here has to stay for it to go on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::super::shell::{Limits, Place, ScriptError, join, quote};
-use crate::core::history::Event;
 use crate::core::mode::Operating;
-use crate::core::names::HostName;
-use crate::core::pace::Pull;
 use crate::core::rollout::guard::Hidden;
 use crate::core::rollout::plan::TargetPlan;
 use crate::core::rollout::script;
 use crate::core::text::clean_within;
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     time: Duration::from_secs(30),
     bytes: 8 << 20,
 };
 /// How much of a job's files is read in one go.
 const PIECE: usize = 1 << 20;
-/// How many lines of a host's journal are read.
-const LINES: usize = 1000;
-const STATE: &str = "\"$HOME/.local/state/homelab-tui/host\"";
+pub(super) const STATE: &str = "\"$HOME/.local/state/homelab-tui/host\"";
 /// The line that ends a file's text in the starting script; a plan's JSON and a job's script cannot hold it.
 const HEREDOC: &str = "HOMELAB_TUI_FILE_ENDS_HERE";
 
@@ -46,56 +39,6 @@ pub struct News {
     pub ended: Option<String>,
     /// Whether the job's process is there.
     pub alive: bool,
-}
-
-/// A job found on a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    pub id: String,
-    /// The plan as it was put there, in JSON.
-    pub plan: String,
-    pub ended: Option<String>,
-    pub alive: bool,
-    /// When the job's folder was made, in seconds since 1970.
-    pub started: i64,
-    /// What ran at its end, as the job wrote it.
-    pub proof: Option<String>,
-}
-
-/// How a job on a host stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobState {
-    Running,
-    Done,
-    /// Neither its process nor its end is there.
-    Lost,
-}
-
-impl JobState {
-    /// Returns the word of the contract.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Lost => "lost",
-        }
-    }
-}
-
-/// How long a job's process may take to write down that it is there.
-const BEGINNING: i64 = 15;
-
-impl Found {
-    /// Tells how the job stands.
-    pub fn state(&self, now: Timestamp) -> JobState {
-        let young = now.as_second().saturating_sub(self.started) < BEGINNING;
-        match (&self.ended, self.alive) {
-            (Some(_), _) => JobState::Done,
-            (None, true) => JobState::Running,
-            (None, false) if young => JobState::Running,
-            (None, false) => JobState::Lost,
-        }
-    }
 }
 
 /// Why a job was not started, as far as that is known.
@@ -242,61 +185,6 @@ fn whole_lines(bytes: &[u8], ended: bool) -> (Vec<String>, u64) {
     (lines, end as u64)
 }
 
-/// Lists the jobs of a host, newest first.
-///
-/// # Errors
-/// If the host could not be asked.
-pub async fn list(place: &Place) -> Result<Vec<Found>, ScriptError> {
-    let text = format!(
-        r#"S={STATE}/jobs
-for id in $(ls -1t "$S" 2>/dev/null | head -n 50); do J="$S/$id"
-alive=; if read -r pid boot start <"$J/pid" 2>/dev/null && [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown)" ] && [ "$(sed 's/.*) //' /proc/$pid/stat 2>/dev/null | cut -d' ' -f20)" = "$start" ]; then alive=yes; fi
-printf '%s\t%s\t%s\t%s\t%s\t' "$id" "$alive" "$(cat "$J/rc" 2>/dev/null)" "$(stat -c %Y "$J/plan.json" 2>/dev/null)" "$(sed -n 's/^@proof //p' "$J/out" 2>/dev/null | tail -n 1)"; head -n 1 "$J/plan.json"; done"#
-    );
-    let outcome = place.run(&text, LIMITS).await?;
-    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    Ok(text
-        .lines()
-        .filter_map(|line| {
-            let mut parts = line.splitn(6, '\t');
-            Some(Found {
-                id: clean_within(parts.next()?, 64),
-                alive: parts.next()? == "yes",
-                ended: Some(parts.next()?.to_owned()).filter(|word| !word.is_empty()),
-                started: parts.next()?.parse().unwrap_or(0),
-                proof: Some(clean_within(parts.next()?.trim(), 200))
-                    .filter(|proof| !proof.is_empty()),
-                plan: parts.next()?.to_owned(),
-            })
-        })
-        .collect())
-}
-
-/// Reads how much the last jobs of a host fetched, and how long that took.
-///
-/// # Errors
-/// If the host could not be asked.
-pub async fn pulls(place: &Place) -> Result<Vec<Pull>, ScriptError> {
-    // What was foretold is what came; the script wrote the seconds.
-    let text = format!(
-        r#"S={STATE}/jobs
-for id in $(ls -1t "$S" 2>/dev/null | head -n 50); do J="$S/$id"
-seconds=$(sed -n 's/^@step pull done [^ ]* \([0-9]*\) s$/\1/p' "$J/out" 2>/dev/null | tail -n 1)
-bytes=$(sed -n 's/.*"fetch_bytes":\([0-9]*\).*/\1/p' "$J/plan.json" 2>/dev/null | head -n 1)
-[ -n "$seconds" ] && [ -n "$bytes" ] && printf '%s %s\n' "$bytes" "$seconds"; done; exit 0"#
-    );
-    let outcome = place.run(&text, LIMITS).await?;
-    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    let pull = |line: &str| {
-        let (bytes, seconds) = line.split_once(' ')?;
-        Some(Pull {
-            bytes: bytes.parse().ok()?,
-            seconds: seconds.parse().ok()?,
-        })
-    };
-    Ok(text.lines().filter_map(pull).collect())
-}
-
 /// Asks a job to stop where that is safe.
 ///
 /// # Errors
@@ -304,34 +192,4 @@ bytes=$(sed -n 's/.*"fetch_bytes":\([0-9]*\).*/\1/p' "$J/plan.json" 2>/dev/null 
 pub async fn cancel(_: &Operating, place: &Place, id: &str) -> Result<(), ScriptError> {
     let text = format!(": >{STATE}/jobs/{}/cancel", quote(id));
     place.run(&text, LIMITS).await.map(|_| ())
-}
-
-/// Reads the last lines of a host's journal, with the commands and the proof of jobs whose folders are there yet.
-///
-/// # Errors
-/// If the host could not be asked.
-pub async fn history(place: &Place, host: &HostName) -> Result<Vec<Event>, ScriptError> {
-    let text = format!("tail -n {LINES} {STATE}/journal.jsonl 2>/dev/null; exit 0");
-    let outcome = place.run(&text, LIMITS).await?;
-    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    let mut events: Vec<Event> = text
-        .lines()
-        .filter_map(|line| Event::of_host(host, line))
-        .collect();
-    if events.is_empty() {
-        return Ok(events);
-    }
-    for found in list(place).await? {
-        let Ok(plan) = serde_json::from_str::<TargetPlan>(&found.plan) else {
-            continue;
-        };
-        let its = |event: &&mut Event| event.job.as_deref() == Some(found.id.as_str());
-        for event in events.iter_mut().filter(its) {
-            event.from = Some(plan.from.clone());
-            event.to = Some(plan.to.clone());
-            event.argv.clone_from(&plan.argv);
-            event.proof.clone_from(&found.proof);
-        }
-    }
-    Ok(events)
 }

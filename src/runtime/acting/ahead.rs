@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::adapters::jobs::run;
+use crate::adapters::jobs::past;
 use crate::app::model::{HostModel, Model};
 use crate::core::engine::Observation;
 use crate::core::layers::{Holdings, needed, predict};
@@ -66,7 +66,7 @@ impl Actor {
     pub(super) async fn seconds(&self, host: &HostModel, bytes: Option<u64>) -> Option<u64> {
         let bytes = bytes.filter(|bytes| *bytes > 0)?;
         let session = self.sessions.get(&host.spec.name)?;
-        let former = run::pulls(session.place()?).await.ok()?;
+        let former = past::pulls(session.place()?).await.ok()?;
         pace::seconds_for(bytes, &former)
     }
 }

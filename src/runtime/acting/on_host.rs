@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::adapters::jobs::past;
 use crate::adapters::jobs::run::{self, NotStarted};
 use crate::adapters::journal::Journal;
 use crate::core::history::{self, Entry, Event};
@@ -121,12 +122,12 @@ impl Actor {
     ///
     /// # Errors
     /// If the host cannot be asked.
-    pub async fn jobs(&self, host: &HostName) -> Result<Vec<run::Found>, String> {
+    pub async fn jobs(&self, host: &HostName) -> Result<Vec<past::Found>, String> {
         let session = self.sessions.get(host).ok_or("the host is not connected")?;
         let place = session
             .place()
             .ok_or("scripts cannot be run on this host")?;
-        run::list(place).await.map_err(|error| error.to_string())
+        past::list(place).await.map_err(|error| error.to_string())
     }
 
     /// Asks a job to stop where that is safe.
@@ -155,7 +156,7 @@ impl Actor {
         let place = session
             .place()
             .ok_or("scripts cannot be run on this host")?;
-        run::history(place, host)
+        past::history(place, host)
             .await
             .map_err(|error| error.to_string())
     }

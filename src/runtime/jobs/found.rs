@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::adapters::jobs::run::JobState;
+use crate::adapters::jobs::past::JobState;
 use crate::adapters::journal::Journal;
 use crate::app::msg::Msg;
 use crate::core::history::Event;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use crate::adapters::hosts::HostSession;
-use crate::adapters::jobs::run;
+use crate::adapters::jobs::past;
 use crate::adapters::ssh::Master;
 use crate::app::msg::Msg;
 use crate::core::failure::{HostFailure, HostTrouble};
@@ -140,7 +140,7 @@ impl Live {
             let place = session.and_then(|session| session.place().cloned());
             // A host without a shell, or one that cannot be asked, has told nothing.
             let pulls = match place {
-                Some(place) => run::pulls(&place).await.unwrap_or_default(),
+                Some(place) => past::pulls(&place).await.unwrap_or_default(),
                 None => Vec::new(),
             };
             let _ = queue.send(Msg::Paced { host, pulls });
