@@ -172,7 +172,7 @@ fn f18_other_wrappings_are_stripped() {
             .map(|(at, line)| form(at, line) + "\n")
             .collect()
     };
-    let table: [(&str, String); 14] = [
+    let table: [(&str, String); 16] = [
         ("act", wrap(&|_, line| format!("[CI/build   ]   | {line}"))),
         (
             "act coloured",
@@ -232,6 +232,17 @@ fn f18_other_wrappings_are_stripped() {
                 )
             }),
         ),
+        (
+            "ansible",
+            wrap(&|_, line| format!("        {},", serde_json::json!(line))),
+        ),
+        (
+            "ansible, one string",
+            format!(
+                "ok: [nas] => {{\n    \"build.stderr\": {}\n}}\n",
+                serde_json::json!(small())
+            ),
+        ),
         ("no escape byte", wrap(&|_, line| format!("[36m{line}[0m"))),
     ];
     for (what, text) in &table {
@@ -270,6 +281,40 @@ fn f18_other_wrappings_are_stripped() {
         builds.iter().map(|build| build.status).collect::<Vec<_>>(),
         [Status::Succeeded, Status::Failed]
     );
+}
+
+#[test]
+fn f18_the_classic_builder_is_read_behind_the_prefixes_of_others_too() {
+    let log = "Sending build context to Docker daemon  3.072kB\nStep 1/3 : FROM alpine\n ---> 5ae44c357a60\nStep 2/3 : COPY . .\n ---> Using cache\n ---> 500ef0c50467\nStep 3/3 : RUN make\n ---> Running in 4abf11f759de\nRemoving intermediate container 4abf11f759de\n ---> d71ea4f830f1\nSuccessfully built d71ea4f830f1\nSuccessfully tagged me/app:1\n";
+    for prefix in [
+        "",
+        "    ",
+        "Mar 14 09:26:50 nas docker[123]: ",
+        "2026-03-14T09:26:50+0100 nas build.sh[123]: ",
+        "[build:L12:3s] ",
+        "[09:26:50]\t[Step 1/2] ",
+        "builder-1  | 2026-03-14T09:26:50.015024Z ",
+        "null_resource.deploy (remote-exec): ",
+    ] {
+        let text: String = log
+            .lines()
+            .map(|line| format!("{prefix}{line}\n"))
+            .collect();
+        let build = one(&text);
+        assert_eq!(
+            (build.format, build.status, counts(&build)),
+            (Format::Classic, Status::Succeeded, [2, 1, 1, 0, 0]),
+            "{prefix:?}"
+        );
+        // Each of them in a log that began with other work.
+        let before = "compiling\n".repeat(50);
+        assert_eq!(
+            counts(&one(&(before + &text))),
+            [2, 1, 1, 0, 0],
+            "{prefix:?}"
+        );
+    }
+    assert!(read("+ echo Step 1/2 : FROM alpine\n").is_empty());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! One incremental state machine. Bytes become lines (`decode`, `reader`; `quick` passes over what
 //! means nothing), lines lose what other programs put before
-//! or around them (`unwrap`, `prefix`, `objects`), the lines of one speaker are told apart into builds (`lane`, with
+//! or around them (`unwrap`, `prefix`, `objects`, `strings`), the lines of one speaker are told apart into builds (`lane`, with
 //! `route`, `fold` and `beside`), what a vertex says is kept
 //! (`words`, `open`, with `rawjson` and `classic` for the other forms) and at the end counted and judged
 //! (`figures`). It never fails; what it could not read is counted and a sample is kept.
@@ -28,6 +28,7 @@ mod reader;
 mod refuse;
 mod route;
 mod stamp;
+mod strings;
 mod tail;
 mod unwrap;
 mod words;

@@ -3,6 +3,7 @@
 //! `12:00:01 app[3]: #1 [internal] load build definition …` teaches that whatever begins like this, with other
 //! numbers, is to be read without it.
 
+use super::classic;
 use super::unwrap::{REACH, Unwrapped, bare, is_vertex_line, take};
 
 /// How many prefixes are remembered.
@@ -22,27 +23,19 @@ impl Unwrapper {
 
     /// Remembers the prefix of a line whose rest is a builder's beyond doubt.
     pub(super) fn learn(&mut self, line: &[u8]) {
-        let mut from = 0;
-        while let Some(at) = memchr::memchr(
-            b'#',
-            line.get(from..REACH.min(line.len())).unwrap_or_default(),
-        ) {
-            let at = from + at;
-            if is_anchor(&line[at..]) {
-                let (taken, _) = take(line, &[]);
-                let prefix = taken
-                    .text
-                    .get(..at.saturating_sub(line.len() - taken.text.len()))
-                    .unwrap_or_default();
-                if self.shapes.len() < SHAPES && is_prefix(prefix) {
-                    let shape = shape_of(prefix);
-                    if !self.shapes.contains(&shape) {
-                        self.shapes.push(shape);
-                    }
-                }
-                return;
+        let Some(at) = vertex_at(line).or_else(|| first_step_at(line)) else {
+            return;
+        };
+        let (taken, _) = take(line, &[]);
+        let prefix = taken
+            .text
+            .get(..at.saturating_sub(line.len() - taken.text.len()))
+            .unwrap_or_default();
+        if self.shapes.len() < SHAPES && is_prefix(prefix) {
+            let shape = shape_of(prefix);
+            if !self.shapes.contains(&shape) {
+                self.shapes.push(shape);
             }
-            from = at + 1;
         }
     }
 
@@ -55,7 +48,27 @@ impl Unwrapper {
     }
 }
 
-/// Tells a line that nothing but a builder writes.
+/// Finds where in a line one begins that nothing but BuildKit writes.
+fn vertex_at(line: &[u8]) -> Option<usize> {
+    let head = line.get(..REACH).unwrap_or(line);
+    memchr::memchr_iter(b'#', head).find(|at| is_anchor(&line[*at..]))
+}
+
+/// Tells a line that is the first of a build, of either builder.
+pub(super) fn begins_a_build(line: &[u8]) -> bool {
+    is_anchor(line) || first_step_at(line) == Some(0)
+}
+
+/// Finds where in a line the first step of the classic builder begins: `Step 1/6 : FROM x`.
+pub(super) fn first_step_at(line: &[u8]) -> Option<usize> {
+    let head = line.get(..REACH).unwrap_or(line);
+    memchr::memchr_iter(b'S', head).find(|at| {
+        line[*at..].starts_with(b"Step 1/")
+            && classic::read(&line[*at..]).is_some_and(|read| classic::begins(&read))
+    })
+}
+
+/// Tells a line that nothing but BuildKit writes.
 fn is_anchor(text: &[u8]) -> bool {
     if text.starts_with(b"#0 building with \"") {
         return true;
@@ -80,7 +93,10 @@ fn is_prefix(prefix: &[u8]) -> bool {
         return false;
     };
     prefix.len() <= 96
-        && matches!(last, b' ' | b'\t' | b'|' | b':' | b']')
+        && !prefix.trim_ascii().is_empty()
+        && !prefix.starts_with(b"+ ")
+        && !prefix.starts_with(b"$ ")
+        && matches!(last, b' ' | b'\t' | b'|' | b':' | b']' | b'>')
         && !prefix
             .iter()
             .any(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'#'))
@@ -126,6 +142,17 @@ mod tests {
     #[test]
     fn a_prefix_once_learned_is_taken_off_every_line() {
         let mut unwrapper = Unwrapper::default();
+        unwrapper.learn(b"    Step 1/3 : FROM a");
+        unwrapper.learn(b"+ echo Step 1/3 : FROM a");
+        unwrapper.learn(b"Mar 01 10:00:00 pi docker[1]: Step 1/3 of the plan");
+        assert!(!unwrapper.has_learned());
+        unwrapper.learn(b"Mar 01 10:00:00 pi docker[123]: Step 1/12 : FROM a");
+        assert_eq!(
+            unwrapper
+                .unwrap(b"Mar 01 10:00:02 pi docker[123]:  ---> Using cache")
+                .text,
+            b" ---> Using cache"
+        );
         unwrapper.learn(b"12 app-1 | #1 [internal] load build definition from Dockerfile");
         assert_eq!(
             unwrapper

@@ -1,6 +1,7 @@
 //! Lines that mean nothing, told by their first bytes: most of a long log.
 
 use super::decode;
+use super::prefix::first_step_at;
 use super::stamp::{Stamp, clock_len, date_len};
 use super::unwrap::{Unwrapped, gitlab_stream};
 
@@ -180,6 +181,7 @@ fn is_dull(text: &[u8]) -> bool {
         Some(_) => second != 0,
     };
     dull && gitlab_stream(text).is_none()
+        && first_step_at(text).is_none()
         && memchr::memchr3(b'#', b'\t', 0x1b, text).is_none()
         && memchr::memchr(b'\r', text).is_none()
 }
@@ -213,6 +215,7 @@ mod tests {
             "2026-03-14T09:26:50Z x",
             "build\tstep\t2026-03-14T09:26:50Z x",
             "web:docker: #1 [internal] load",
+            "Mar 01 10:00:00 pi docker[123]: Step 1/12 : FROM a",
             "01O docker build -t x .",
             "\u{1b}[36mINFO",
             "\u{feff}x",

@@ -7,11 +7,12 @@ use super::decode::{self, Order};
 use super::lane::{Lane, Likely, Sink};
 use super::model::{Build, Reading, Refused};
 use super::objects::Objects;
-use super::prefix::Unwrapper;
+use super::prefix::{Unwrapper, first_step_at};
 use super::quick::{Mode, Quick};
 use super::rawjson;
 use super::refuse;
 use super::stamp::Stamp;
+use super::strings::Strings;
 use super::unwrap::Unwrapped;
 
 /// The longest line that is held; what is beyond is not read.
@@ -38,6 +39,7 @@ pub struct BuildLog {
     stripped: Vec<u8>,
     unwrapper: Unwrapper,
     objects: Objects,
+    strings: Strings,
     lanes: Vec<Lane>,
     current: usize,
     quick: Quick,
@@ -218,7 +220,10 @@ impl BuildLog {
     }
 
     fn text_line(&mut self, line: &[u8], plain: bool, depth: u8) {
-        if line.first() != Some(&b'#') && memchr::memchr(b'#', line).is_some() {
+        let first = line.first();
+        if first != Some(&b'#')
+            && (memchr::memchr(b'#', line).is_some() || first_step_at(line).is_some())
+        {
             self.unwrapper.learn(line);
         }
         // Taken out while the lines that it finds are handed on.
@@ -228,11 +233,14 @@ impl BuildLog {
             depth == 0 && found.text.first() == Some(&b'{') && !rawjson::is_event(found.text);
         if object && let Some(inner) = self.objects.take(found.text) {
             self.unwrapper = unwrapper;
-            for part in inner.split(|byte| *byte == b'\n') {
-                if !part.is_empty() {
-                    self.text_line(part.trim_ascii_end(), false, 1);
-                }
-            }
+            self.inner_lines(&inner, |part| !part.is_empty());
+            return;
+        }
+        if depth == 0
+            && let Some(inner) = self.strings.take(found.text)
+        {
+            self.unwrapper = unwrapper;
+            self.inner_lines(inner.as_bytes(), |_| true);
             return;
         }
         if depth == 0 && !found.text.is_empty() {
@@ -267,6 +275,16 @@ impl BuildLog {
             self.quick.mode = Mode::Off;
         }
         self.unwrapper = unwrapper;
+    }
+
+    /// Reads the lines that one line of the log holds.
+    fn inner_lines(&mut self, text: &[u8], wanted: impl Fn(&[u8]) -> bool) {
+        for part in text
+            .split(|byte| *byte == b'\n')
+            .filter(|part| wanted(part))
+        {
+            self.text_line(part.trim_ascii_end(), false, 1);
+        }
     }
 
     /// Turns to the lane of a line.

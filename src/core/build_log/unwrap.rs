@@ -153,7 +153,9 @@ fn bracket<'a>(whole: usize, found: &mut Unwrapped<'a>) -> bool {
         return false;
     }
     if date_len(inside) == Some(inside.len()) || clock_len(inside) == Some(inside.len()) {
-        // TeamCity puts a letter and a colon behind the time.
+        // TeamCity puts a letter or a blank, and a colon, behind the time.
+        let colon = trim_start(after);
+        let after = if colon.starts_with(b":") { colon } else { after };
         let letters = after
             .iter()
             .take_while(|byte| byte.is_ascii_alphabetic())
@@ -177,6 +179,16 @@ fn bracket<'a>(whole: usize, found: &mut Unwrapped<'a>) -> bool {
         return true;
     }
     let text = trim_start(after);
+    // TeamCity's step of a build: `[Step 1/2] text`.
+    let count = |byte: &u8| byte.is_ascii_digit() || *byte == b'/';
+    if inside
+        .strip_prefix(b"Step ")
+        .is_some_and(|step| step.iter().all(count))
+    {
+        found.text = after.strip_prefix(b" ").unwrap_or(after);
+        found.simple = false;
+        return true;
+    }
     // act: `[workflow/job]   | text`, and its own lines: `[workflow/job] ⭐ Run Main docker build`.
     if let Some(text) = text.strip_prefix(b"|") {
         add_lane(found, inside);
