@@ -240,11 +240,13 @@ fn fill(
         .map(|name| clean_within(name, 256))
         .collect();
     dossier.dependents = shape::dependents(&config, service.as_str());
+    dossier.ask_for_a_restart = shape::ask_for_a_restart(&config, service.as_str());
     // One that was never started, as of a profile that nobody uses, has nothing that could be cut off.
     let present: Vec<&str> = lines("present").collect();
     if present.contains(&service.as_str()) {
         let is_present = |name: &String| present.contains(&name.as_str());
         dossier.dependents.retain(is_present);
+        dossier.ask_for_a_restart.retain(is_present);
     }
     dossier.dependent_images = images_of(&config, &dossier.dependents);
     if let (Some(rendered), Some(running)) =

@@ -184,6 +184,17 @@ pub fn dependents(config: &Value, service: &str) -> Vec<String> {
         .collect()
 }
 
+/// Returns the services whose `depends_on` asks for a restart whenever the service is made anew.
+pub fn ask_for_a_restart(config: &Value, service: &str) -> Vec<String> {
+    let services = config.get("services").and_then(Value::as_object);
+    let asks = |own: &Value| {
+        let on = own.get("depends_on").and_then(|all| all.get(service));
+        on.and_then(|on| on.get("restart")) == Some(&Value::Bool(true))
+    };
+    let asking = services.into_iter().flatten().filter(|(_, own)| asks(own));
+    asking.map(|(name, _)| name.clone()).collect()
+}
+
 /// Reads one container as inspect shows it, with what its image brings.
 pub fn running(container: &Value, image: Option<&Value>) -> RunningContainer {
     let config = container.get("Config").unwrap_or(&Value::Null);
@@ -413,6 +424,18 @@ mod tests {
             ["app", "memory", "named", "saver", "saver2", "tracer"]
         );
         assert_eq!(dependents(&config, "app"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn who_asks_for_a_restart_with_a_service_is_told() {
+        let config = json!({"services": {
+            "db": {},
+            "api": {"depends_on": {"db": {"condition": "service_started", "restart": true}}},
+            "web": {"depends_on": {"db": {"condition": "service_healthy", "required": true}, "api": {"restart": true}}}
+        }});
+        assert_eq!(ask_for_a_restart(&config, "db"), ["api"]);
+        assert_eq!(ask_for_a_restart(&config, "api"), ["web"]);
+        assert_eq!(ask_for_a_restart(&config, "web"), Vec::<String>::new());
     }
 
     #[test]

@@ -155,7 +155,11 @@ fn bracket<'a>(whole: usize, found: &mut Unwrapped<'a>) -> bool {
     if date_len(inside) == Some(inside.len()) || clock_len(inside) == Some(inside.len()) {
         // TeamCity puts a letter or a blank, and a colon, behind the time.
         let colon = trim_start(after);
-        let after = if colon.starts_with(b":") { colon } else { after };
+        let after = if colon.starts_with(b":") {
+            colon
+        } else {
+            after
+        };
         let letters = after
             .iter()
             .take_while(|byte| byte.is_ascii_alphabetic())

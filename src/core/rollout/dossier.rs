@@ -32,7 +32,9 @@ pub struct Dossier {
     pub makes_networks: BTreeSet<String>,
     /// Other services whose network, ipc or pid namespace or whose volumes are those of the service's container.
     pub dependents: Vec<String>,
-    /// The references that the files name for those, where they name one.
+    /// Other services that the files would have restarted with it: `depends_on` with `restart: true`.
+    pub ask_for_a_restart: Vec<String>,
+    /// The references that the files name for the dependents, where they name one.
     pub dependent_images: BTreeMap<String, String>,
     /// Secrets and configs of what is made anew whose variables only the deploying shell had, in words.
     pub lost: Vec<String>,

@@ -265,6 +265,10 @@ fn who_shares_its_network_from_elsewhere_is_told_beforehand() {
         let dependents = |dossier: &mut Dossier| dossier.dependents = vec!["side".to_owned()];
         planned(all, 5, dependents).warnings
     };
+    let asking = |dossier: &mut Dossier| dossier.ask_for_a_restart = vec!["api".to_owned()];
+    let own = of_service("c1", "web", 1, ContainerState::Running);
+    let told = planned(vec![own], 5, asking).warnings;
+    assert!(told[0].contains("`docker compose restart api`"), "{told:?}");
     let other = leaning("torrent", &[("project", "arr"), ("service", "torrent")]);
     let plain = leaning("by-hand", &[]);
     let own = of_service("c2", "side", 1, ContainerState::Running);

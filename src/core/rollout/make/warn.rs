@@ -22,6 +22,7 @@ pub(super) fn warn(wish: &Wish<'_>, known: &Known<'_>, plan: &mut TargetPlan) {
         plan.warnings.extend(fails_already(known));
         plan.warnings.extend(dependents(known, plan));
         plan.warnings.extend(cut_off(known, plan));
+        plan.warnings.extend(not_restarted(known, plan));
     }
     if let (Some(label), Some(own)) = (known.compose_label, &dossier.compose_version)
         && !same_release(label, own)
@@ -172,6 +173,22 @@ fn cut_off(known: &Known<'_>, plan: &TargetPlan) -> Vec<String> {
             ))
         })
         .collect()
+}
+
+/// Says which services the files would have restarted with it, which a recreation of one service by itself does not do.
+fn not_restarted(known: &Known<'_>, plan: &TargetPlan) -> Option<String> {
+    let own = known.dossier.ask_for_a_restart.iter();
+    let left: Vec<&str> = own
+        .filter(|name| !plan.dependents.contains(name))
+        .map(String::as_str)
+        .collect();
+    (!left.is_empty()).then(|| {
+        format!(
+            "depends_on with restart: true is not followed for {}: restart by hand afterwards, with `docker compose restart {}`",
+            left.join(", "),
+            left.join(" ")
+        )
+    })
 }
 
 /// Says what becomes of the services that are made anew with it.
