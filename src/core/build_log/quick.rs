@@ -1,7 +1,6 @@
 //! Lines that mean nothing, told by their first bytes: most of a long log.
 
 use super::decode;
-use super::prefix::first_step_at;
 use super::stamp::{Stamp, clock_len, date_len};
 use super::unwrap::{Unwrapped, gitlab_stream};
 
@@ -181,9 +180,10 @@ fn is_dull(text: &[u8]) -> bool {
         Some(_) => second != 0,
     };
     dull && gitlab_stream(text).is_none()
-        && first_step_at(text).is_none()
         && memchr::memchr3(b'#', b'\t', 0x1b, text).is_none()
-        && memchr::memchr(b'\r', text).is_none()
+        // The classic builder's first step is looked for in the same pass as what is no end of a line.
+        && memchr::memchr2_iter(b'\r', b'S', text)
+            .all(|at| text[at] == b'S' && !text[at..].starts_with(b"Step 1/"))
 }
 
 #[cfg(test)]
