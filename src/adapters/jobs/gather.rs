@@ -159,19 +159,14 @@ else cat /usr/lib/systemd/logind.conf /usr/lib/systemd/logind.conf.d/*.conf /etc
 N outlive; [ -d /run/systemd/system ] && command -v systemd-run >/dev/null && {{ [ "$(id -u)" = 0 ] && echo root; [ -e "/var/lib/systemd/linger/$(id -un)" ] && echo linger; }}
 N free; r=$({docker} info -f '{{{{.DockerRootDir}}}}' 2>/dev/null); [ -z "$r" ] || {{ df -Pk "$r" 2>/dev/null | tail -n 1; s=$({docker} info -f '{{{{.DriverStatus}}}}' 2>/dev/null); case $s in *containerd*) [ -d "$r/containerd" ] || df -Pk /var/lib/containerd 2>/dev/null | tail -n 1 ;; esac; }}
 N timers; systemctl list-timers --all --output=json 2>/dev/null
-# scripts_in COMMAND: the scripts among its words that speak of docker.
-scripts_in() (
-set -f
-for w in $(printf '%s' "$1" | tr "'\"();&|=" ' '); do
-w=${{w#[-@:+]}}
-case $w in /*) [ -f "$w" ] && [ -r "$w" ] && [ "$(head -c 2 "$w" | tr -d '\000')" = '#!' ] && head -c 20000 "$w" | grep -q docker && echo "$w" ;; esac
-done
-)
+# paths_in <LINES: each path outside of the system's own folders, and behind a tab the line that names it.
+paths_in() {{ awk '{{ line = $0; gsub(/[\047"();&|=]/, " "); n = split($0, word, /[ \t]+/); for (i = 1; i <= n; i++) {{ sub(/^[-@:+!]+/, "", word[i]); if (word[i] ~ /^\/[^\/]+\// && word[i] !~ /^\/(usr\/)?(s?bin|lib[0-9a-z]*)\//) print word[i] "\t" line }} }}'; }}
+# Whether it is a script that speaks of docker.
+is_script() {{ [ -f "$1" ] && [ -r "$1" ] && [ "$(head -c 2 "$1" | tr -d '\000')" = '#!' ] && head -c 20000 "$1" | grep -q docker; }}
 told_by() {{ head -c 20000 "$1" | grep -E 'docker|cd |for ' | cut -c1-2000; }}
-N units; for f in /etc/systemd/system/*.service /usr/local/lib/systemd/system/*.service /run/systemd/system/*.service "$HOME"/.config/systemd/user/*.service /home/*/.config/systemd/user/*.service; do
-[ -r "$f" ] || continue
-x=$(scripts_in "$(grep -E '^Exec' "$f" 2>/dev/null)")
-[ -n "$x" ] || grep -q 'docker' "$f" 2>/dev/null || continue
+N units; for f in $(grep -lsE 'docker|^Exec.*/(data|etc|home|media|mnt|opt|root|srv|usr/local|var|volume[0-9]+)/' /etc/systemd/system/*.service /usr/local/lib/systemd/system/*.service /run/systemd/system/*.service "$HOME"/.config/systemd/user/*.service /home/*/.config/systemd/user/*.service); do
+x=$(grep '^Exec' "$f" | paths_in | cut -f 1 | while read -r w; do is_script "$w" && echo "$w"; done)
+[ -n "$x" ] || grep -q 'docker' "$f" || continue
 n=$(basename "$f" .service); echo "unit $n.service"
 grep -E '^(Exec[A-Za-z]*|WorkingDirectory|User)=' "$f" | cut -c1-2000
 grep -hE '^On[A-Za-z]*=' "$(dirname "$f")/$n.timer" 2>/dev/null | sed 's/^/timer /'
@@ -181,13 +176,16 @@ w=; case $f in */.config/systemd/user/*) w=--user ;; esac
 for p in NextElapseUSecRealtime LastTriggerUSec; do t=$(systemctl $w show -p $p "$n.timer" 2>/dev/null | sed 's/^[^=]*=//'); [ -z "$t" ] || t=$(date -d "$t" +%s 2>/dev/null) && [ -n "$t" ] && echo "moment $p $t"; done
 printf '%s\n' "$x" | while read -r w; do [ -z "$w" ] || told_by "$w" | sed 's/^/ExecScript=/'; done
 done
+N cron; for f in /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/* /etc/periodic/*/*; do
+[ -f "$f" ] && grep -qs docker "$f" && {{ echo "cron $f"; told_by "$f"; }}
+done
 # cron_table NAME <TABLE: its lines about docker, then the scripts that its lines start.
 cron_table() {{
 t=$(grep -v '^[[:space:]]*#' | head -c 20000)
-if printf '%s\n' "$t" | grep -q docker; then echo "cron $1"; printf '%s\n' "$t" | grep -E 'docker|cd |for ' | cut -c1-2000; fi
-printf '%s\n' "$t" | while read -r l; do scripts_in "$l" | while read -r w; do echo "cron $1: $w"; printf 'every %s\n' "$l"; told_by "$w"; done; done
+case $t in *docker*) echo "cron $1"; printf '%s\n' "$t" | grep -E 'docker|cd ' | cut -c1-2000 ;; esac
+printf '%s\n' "$t" | paths_in | while IFS='	' read -r w l; do is_script "$w" && {{ echo "cron $1: $w"; printf 'every %s\n' "$l"; told_by "$w"; }}; done
 }}
-N cron; for f in /etc/crontab /etc/cron.d/* /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/* /etc/periodic/*/* /var/spool/cron/* /var/spool/cron/crontabs/* /var/spool/cron/tabs/*; do
+for f in /etc/crontab /etc/cron.d/* /var/spool/cron/* /var/spool/cron/crontabs/* /var/spool/cron/tabs/*; do
 [ -f "$f" ] && [ -r "$f" ] && cron_table "$f" <"$f"
 done
 crontab -l 2>/dev/null | cron_table "crontab of $(id -un)"

@@ -95,8 +95,7 @@ printf 'job %s\t%s\t%s\n' "$id" "$alive" "$rc"
 [ ! -e "$id/out" ] || outs="$outs $id/out"
 done
 [ -z "$plans" ] || stat -c 'made %n %Y' $plans 2>/dev/null
-[ -z "$outs" ] || grep -H -e '^@proof ' -e '^@step pull done ' $outs 2>/dev/null | sed 's/^/told /'
-[ -z "$plans" ] || awk 'FNR == 1 {{ print "plan " FILENAME " " $0 }}' $plans 2>/dev/null
+[ -z "$plans$outs" ] || awk 'FILENAME ~ /plan.json$/ {{ if (FNR == 1) print "plan " FILENAME " " $0; next }} /^@proof / || /^@step pull done / {{ print "told " FILENAME ":" $0 }}' $plans $outs 2>/dev/null
 exit 0"#
     )
 }
