@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use crate::core::files::FilesState;
+use crate::core::names::ProjectName;
 use crate::core::text::clean_within;
 
-use super::shell::{Limits, Outcome, Place, join};
+use super::shell::{Limits, Outcome, Place, join, quote};
 
 const LIMITS: Limits = Limits {
     time: Duration::from_secs(60),
@@ -99,13 +100,19 @@ fn by_itself(docker: &[String], plugin: &str) -> Option<Vec<String>> {
     let plugin = plugin.to_owned();
     match docker {
         [docker] if docker == "docker" => Some(vec![plugin]),
-        [docker, option, engine] if docker == "docker" && option == "-H" => Some(vec![
-            "env".to_owned(),
-            format!("DOCKER_HOST={engine}"),
-            plugin,
-        ]),
+        // Not by a variable, which the files might read.
+        [docker, option, engine] if docker == "docker" && option == "-H" => {
+            Some(vec![plugin, option.clone(), engine.clone()])
+        }
         _ => None,
     }
+}
+
+/// Returns the option that names a project, for a shell.
+///
+/// It is one word: started by itself, the plugin takes a word `compose` that stands alone for its own name.
+pub fn named(project: &ProjectName) -> String {
+    quote(&format!("--project-name={}", project.as_str()))
 }
 
 /// Reads what the script wrote.
@@ -192,7 +199,7 @@ mod tests {
         );
         assert_eq!(
             words("docker -H unix:///run/user/1000/docker.sock", told),
-            "env DOCKER_HOST=unix:///run/user/1000/docker.sock /usr/libexec/docker/cli-plugins/docker-compose"
+            "/usr/libexec/docker/cli-plugins/docker-compose -H unix:///run/user/1000/docker.sock"
         );
         assert_eq!(words("docker", "2.26.1\n"), "docker compose");
     }

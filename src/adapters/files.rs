@@ -17,7 +17,7 @@ use crate::core::rollout::compose_files::{ALL_PROFILES, OVERRIDE_FILE, PIN_FILE}
 use crate::core::rollout::pin::{BLOCK_BEGIN, BLOCK_END, MARKER};
 use crate::core::text::clean_within;
 
-use super::compose::{Compose, last_words};
+use super::compose::{Compose, last_words, named};
 use super::shell::{Limits, Outcome, Place, ScriptError, join, quote};
 
 const LIMITS: Limits = Limits {
@@ -78,8 +78,8 @@ fn script(docker: &[String], compose: &[String], recipe: &Recipe, project: &Proj
     let files = join(&recipe.config_files);
     let (docker, compose) = (join(docker), join(compose));
     let mut common = format!(
-        "-p {} --project-directory {folder} {}",
-        quote(project.as_str()),
+        "{} --project-directory {folder} {}",
+        named(project),
         join(&ALL_PROFILES)
     );
     for file in &recipe.environment_files {
@@ -327,6 +327,6 @@ mod tests {
         let script = script(&docker, &compose, &recipe, &"blog".into());
         assert!(script.starts_with("cd '/srv/my blog' || exit 70\n"));
         assert!(script.contains("for f in '/srv/my blog/a'\\''b.yaml'; do"));
-        assert!(script.contains("sudo -n docker compose -p blog --project-directory '/srv/my blog' --profile '*' --env-file /srv/prod.env"));
+        assert!(script.contains("sudo -n docker compose --project-name=blog --project-directory '/srv/my blog' --profile '*' --env-file /srv/prod.env"));
     }
 }

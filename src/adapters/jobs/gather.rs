@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::super::compose::named;
 use super::super::hosts::HostSession;
 use super::super::shell::{Limits, Place, join, quote};
 use super::{shape, variables};
@@ -91,7 +92,7 @@ fn script(
 ) -> String {
     let folder = quote(&recipe.working_dir);
     let docker = join(docker);
-    let mut rendering = format!("{} -p {}", join(compose), quote(project.as_str()));
+    let mut rendering = format!("{} {}", join(compose), named(project));
     for word in compose_files::arguments(recipe) {
         rendering.push(' ');
         rendering.push_str(&quote(&word));
@@ -159,14 +160,22 @@ else cat /usr/lib/systemd/logind.conf /usr/lib/systemd/logind.conf.d/*.conf /etc
 N outlive; [ -d /run/systemd/system ] && command -v systemd-run >/dev/null && {{ [ "$(id -u)" = 0 ] && echo root; [ -e "/var/lib/systemd/linger/$(id -un)" ] && echo linger; }}
 N free; r=$({docker} info -f '{{{{.DockerRootDir}}}}' 2>/dev/null); [ -z "$r" ] || {{ df -Pk "$r" 2>/dev/null | tail -n 1; s=$({docker} info -f '{{{{.DriverStatus}}}}' 2>/dev/null); case $s in *containerd*) [ -d "$r/containerd" ] || df -Pk /var/lib/containerd 2>/dev/null | tail -n 1 ;; esac; }}
 N timers; systemctl list-timers --all --output=json 2>/dev/null
-# paths_in <LINES: each path outside of the system's own folders, and behind a tab the line that names it.
-paths_in() {{ awk '{{ line = $0; gsub(/[\047"();&|=]/, " "); n = split($0, word, /[ \t]+/); for (i = 1; i <= n; i++) {{ sub(/^[-@:+!]+/, "", word[i]); if (word[i] ~ /^\/[^\/]+\// && word[i] !~ /^\/(usr\/)?(s?bin|lib[0-9a-z]*)\//) print word[i] "\t" line }} }}'; }}
+# paths_in HOME ALL <LINES: each path that may be an operator's script, and behind a tab the line that names it. The system's own
+# folders are left out but for ALL, and what lies on another machine, which may be away.
+paths_in() {{ awk -v home="$1" -v all="$2" 'BEGIN {{ while ((getline m < "/proc/mounts") > 0) {{ split(m, f, " "); if (f[3] ~ /^(nfs|cifs|smb|autofs|davfs|fuse\.(sshfs|rclone|davfs))/) away[f[2] "/"] }} }}
+{{ line = $0; gsub(/[\047"();&|=]/, " "); n = split($0, word, /[ \t]+/)
+for (i = 1; i <= n; i++) {{ w = word[i]; sub(/^[-@:+!]+/, "", w); if (home != "") sub(/^(~|\$HOME|%h)\//, home "/", w)
+if (w !~ /^\/./ || (all == "" && w ~ /^\/(usr\/)?(s?bin|lib[0-9a-z]*)\//) || seen[w, line]++) continue
+far = 0; for (m in away) if (index(w, m) == 1) far = 1
+if (!far) print w "\t" line }} }}'; }}
 # Whether it is a script that speaks of docker.
 is_script() {{ [ -f "$1" ] && [ -r "$1" ] && [ "$(head -c 2 "$1" | tr -d '\000')" = '#!' ] && head -c 20000 "$1" | grep -q docker; }}
-told_by() {{ head -c 20000 "$1" | grep -E 'docker|cd |for ' | cut -c1-2000; }}
-N units; for f in $(grep -lsE 'docker|^Exec.*/(data|etc|home|media|mnt|opt|root|srv|usr/local|var|volume[0-9]+)/' /etc/systemd/system/*.service /usr/local/lib/systemd/system/*.service /run/systemd/system/*.service "$HOME"/.config/systemd/user/*.service /home/*/.config/systemd/user/*.service); do
-x=$(grep '^Exec' "$f" | paths_in | cut -f 1 | while read -r w; do is_script "$w" && echo "$w"; done)
-[ -n "$x" ] || grep -q 'docker' "$f" || continue
+told_by() {{ head -c 20000 "$1" | grep -v '^[[:space:]]*#' | grep -E 'docker|cd |for ' | cut -c1-2000; }}
+N units; for f in $(grep -lsE 'docker|^Exec.*(/(data|etc|home|media|mnt|opt|root|srv|usr/local|var|volume[0-9]+)/|%h/|~/)' /etc/systemd/system/*.service /usr/local/lib/systemd/system/*.service /run/systemd/system/*.service "$HOME"/.config/systemd/user/*.service /home/*/.config/systemd/user/*.service); do
+case $f in /home/*/.config/*) h=${{f%%/.config/*}} ;; "$HOME"/*) h=$HOME ;; *) h= ;; esac
+a=; if grep -q 'docker' "$f"; then a=all; fi
+x=$(grep '^Exec' "$f" | paths_in "$h" "$a" | cut -f 1 | while read -r w; do is_script "$w" && echo "$w"; done)
+[ -n "$x$a" ] || continue
 n=$(basename "$f" .service); echo "unit $n.service"
 grep -E '^(Exec[A-Za-z]*|WorkingDirectory|User)=' "$f" | cut -c1-2000
 grep -hE '^On[A-Za-z]*=' "$(dirname "$f")/$n.timer" 2>/dev/null | sed 's/^/timer /'
@@ -179,16 +188,18 @@ done
 N cron; for f in /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/* /etc/periodic/*/*; do
 [ -f "$f" ] && grep -qs docker "$f" && {{ echo "cron $f"; told_by "$f"; }}
 done
-# cron_table NAME <TABLE: its lines about docker, then the scripts that its lines start.
+# cron_table NAME HOME <TABLE: its lines about docker, then the scripts that its lines start.
 cron_table() {{
 t=$(grep -v '^[[:space:]]*#' | head -c 20000)
 case $t in *docker*) echo "cron $1"; printf '%s\n' "$t" | grep -E 'docker|cd ' | cut -c1-2000 ;; esac
-printf '%s\n' "$t" | paths_in | while IFS='	' read -r w l; do is_script "$w" && {{ echo "cron $1: $w"; printf 'every %s\n' "$l"; told_by "$w"; }}; done
+printf '%s\n' "$t" | paths_in "$2" "" | while IFS='	' read -r w l; do is_script "$w" && {{ echo "cron $1: $w"; printf 'every %s\n' "$l"; told_by "$w"; }}; done
 }}
 for f in /etc/crontab /etc/cron.d/* /var/spool/cron/* /var/spool/cron/crontabs/* /var/spool/cron/tabs/*; do
-[ -f "$f" ] && [ -r "$f" ] && cron_table "$f" <"$f"
+u=$(id -un) h=
+[ "${{f##*/}}" != "$u" ] || h=$HOME
+[ -f "$f" ] && [ -r "$f" ] && cron_table "$f" "$h" <"$f"
 done
-crontab -l 2>/dev/null | cron_table "crontab of $(id -un)"
+[ -r "/var/spool/cron/$u" ] || [ -r "/var/spool/cron/crontabs/$u" ] || [ -r "/var/spool/cron/tabs/$u" ] || crontab -l 2>/dev/null | cron_table "crontab of $u" "$HOME"
 "##
     )
 }

@@ -76,12 +76,17 @@ impl Found {
 /// # Errors
 /// If the host could not be asked.
 pub async fn list(place: &Place) -> Result<Vec<Found>, ScriptError> {
-    let outcome = place.run(&script(STATE), LIMITS).await?;
+    let outcome = place.run(&script(STATE, WHOLE), LIMITS).await?;
     Ok(read(&String::from_utf8_lossy(&outcome.stdout)))
 }
 
+/// What of a plan's line is printed, in awk's words.
+const WHOLE: &str = "$0";
+const SIZE: &str =
+    r#"(match($0, /"fetch_bytes":[0-9]+/) ? "{" substr($0, RSTART, RLENGTH) "}" : "")"#;
+
 /// Builds the script; a job that has its end is not looked for among the processes.
-fn script(state: &str) -> String {
+fn script(state: &str, plan: &str) -> String {
     format!(
         r#"cd {state}/jobs 2>/dev/null || exit 0
 now=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown)
@@ -90,12 +95,14 @@ for id in $(ls -1t | head -n 50); do
 rc= alive=
 [ ! -e "$id/rc" ] || read -r rc <"$id/rc"
 if [ -z "$rc" ] && [ -e "$id/pid" ] && read -r pid boot start <"$id/pid" && [ "$boot" = "$now" ] && [ "$(sed 's/.*) //' /proc/$pid/stat 2>/dev/null | cut -d' ' -f20)" = "$start" ]; then alive=yes; fi
+# It may have ended since its end was looked for.
+[ -n "$rc$alive" ] || [ ! -e "$id/rc" ] || read -r rc <"$id/rc"
 printf 'job %s\t%s\t%s\n' "$id" "$alive" "$rc"
-[ ! -e "$id/plan.json" ] || plans="$plans $id/plan.json"
-[ ! -e "$id/out" ] || outs="$outs $id/out"
+[ ! -r "$id/plan.json" ] || plans="$plans $id/plan.json"
+[ ! -r "$id/out" ] || outs="$outs $id/out"
 done
 [ -z "$plans" ] || stat -c 'made %n %Y' $plans 2>/dev/null
-[ -z "$plans$outs" ] || awk 'FILENAME ~ /plan.json$/ {{ if (FNR == 1) print "plan " FILENAME " " $0; next }} /^@proof / || /^@step pull done / {{ print "told " FILENAME ":" $0 }}' $plans $outs 2>/dev/null
+[ -z "$plans$outs" ] || awk 'FILENAME ~ /plan.json$/ {{ if (FNR == 1) print "plan " FILENAME " " {plan}; next }} /^@proof / || /^@step pull done / {{ print "told " FILENAME ":" $0 }}' $plans $outs 2>/dev/null
 exit 0"#
     )
 }
@@ -180,7 +187,9 @@ pub async fn pulls(place: &Place) -> Result<Vec<Pull>, ScriptError> {
             seconds: job.pull_seconds?,
         })
     };
-    Ok(list(place).await?.iter().filter_map(pull).collect())
+    let outcome = place.run(&script(STATE, SIZE), LIMITS).await?;
+    let jobs = read(&String::from_utf8_lossy(&outcome.stdout));
+    Ok(jobs.iter().filter_map(pull).collect())
 }
 
 /// Reads the last lines of a host's journal, with the commands and the proof of jobs whose folders are there yet.
@@ -229,23 +238,31 @@ mod tests {
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join(file), text).unwrap();
         };
-        let list = || async {
-            let text = script(&quote(state.to_str().unwrap()));
+        let told = async |plan: &str| {
+            let text = script(&quote(state.to_str().unwrap()), plan);
             let outcome = Place::Here.run(&text, LIMITS).await.unwrap();
             read(&String::from_utf8_lossy(&outcome.stdout))
         };
-        assert_eq!(list().await, []);
+        assert_eq!(told(WHOLE).await, []);
         let out = "@step pull started 1\n@step pull done 5 12 s\n@proof first\n@proof a b\n";
-        put("1-a", "plan.json", "{\"fetch_bytes\":7}\n{}\n");
+        put(
+            "1-a",
+            "plan.json",
+            "{\"a\":1,\"fetch_bytes\":7,\"b\":[]}\n{}\n",
+        );
         put("1-a", "out", out);
         put("1-a", "rc", "succeeded\n");
         put("1-a", "pid", "1 elsewhere 1\n");
         put("2-b", "plan.json", "{\"target\": 1}\n");
         put("2-b", "out", "@step pull done 5 without a time\n");
         put("3-c", "err", "");
-        let mut found = list().await;
+        let sizes = told(SIZE).await;
+        let mut found = told(WHOLE).await;
         fs::remove_dir_all(&state).unwrap();
         found.sort_by(|one, other| one.id.cmp(&other.id));
+        let mut sizes: Vec<&str> = sizes.iter().map(|job| job.plan.as_str()).collect();
+        sizes.sort_unstable();
+        assert_eq!(sizes, ["", "", "{\"fetch_bytes\":7}"]);
         assert!(found.iter().take(2).all(|job| job.started > 1_600_000_000));
         let told: Vec<_> = found
             .iter()
@@ -267,7 +284,7 @@ mod tests {
                     false,
                     Some(12),
                     Some("a b"),
-                    "{\"fetch_bytes\":7}"
+                    "{\"a\":1,\"fetch_bytes\":7,\"b\":[]}"
                 ),
                 (None, false, None, None, "{\"target\": 1}"),
                 (None, false, None, None, ""),

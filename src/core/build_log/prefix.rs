@@ -23,7 +23,13 @@ impl Unwrapper {
 
     /// Remembers the prefix of a line whose rest is a builder's beyond doubt.
     pub(super) fn learn(&mut self, line: &[u8]) {
-        let Some(at) = vertex_at(line).or_else(|| first_step_at(line)) else {
+        // What ends in a word is prose, or a command that says the step.
+        let word = |at: &usize| {
+            let before = line[..*at].trim_ascii_end();
+            before.last().is_some_and(u8::is_ascii_alphabetic)
+        };
+        let step = || first_step_at(line).filter(|at| !word(at));
+        let Some(at) = vertex_at(line).or_else(step) else {
             return;
         };
         let (taken, _) = take(line, &[]);
@@ -144,6 +150,7 @@ mod tests {
         let mut unwrapper = Unwrapper::default();
         unwrapper.learn(b"    Step 1/3 : FROM a");
         unwrapper.learn(b"+ echo Step 1/3 : FROM a");
+        unwrapper.learn(b"you should see Step 1/3 : FROM a");
         unwrapper.learn(b"Mar 01 10:00:00 pi docker[1]: Step 1/3 of the plan");
         assert!(!unwrapper.has_learned());
         unwrapper.learn(b"Mar 01 10:00:00 pi docker[123]: Step 1/12 : FROM a");

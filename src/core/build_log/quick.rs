@@ -174,9 +174,9 @@ fn is_dull(text: &[u8]) -> bool {
                 .count();
             text.get(1 + digits) == Some(&b'/') && memchr::memmem::find(text, b"] STEP ").is_none()
         }
-        Some(b'#' | b'{' | b'[' | b'=' | b'>' | b'^' | b':' | 0 | 0x1b | 0xef | 0xff | 0xfe) => {
-            false
-        }
+        Some(
+            b'#' | b'{' | b'"' | b'[' | b'=' | b'>' | b'^' | b':' | 0 | 0x1b | 0xef | 0xff | 0xfe,
+        ) => false,
         Some(_) => second != 0,
     };
     dull && gitlab_stream(text).is_none()

@@ -29,14 +29,15 @@ fn string(line: &[u8]) -> Option<String> {
     let line = line.strip_suffix(b",").unwrap_or(line);
     let value = match memchr::memmem::find(line, b"\": \"") {
         // What stands before it is a name, not the beginning of a string that quotes one.
-        Some(at) if line[1..at].iter().all(|byte| is_of_a_name(*byte)) => &line[at + 3..],
+        Some(at) if is_name(line.get(1..at).unwrap_or_default()) => &line[at + 3..],
         _ => line,
     };
     serde_json::from_slice(value).ok()
 }
 
-fn is_of_a_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+fn is_name(text: &[u8]) -> bool {
+    let of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    !text.is_empty() && text.iter().all(of_a_name)
 }
 
 #[cfg(test)]
@@ -59,6 +60,9 @@ mod tests {
             Some(r##"#5 0.1 say "a": "b""##)
         );
         assert_eq!(take("    ]"), None);
+        for half in ["\": \"x\",", "    \": \"", "\"", "\",", ""] {
+            assert_eq!(take(half), None, "{half}");
+        }
         assert_eq!(take(r#"    "x","#), None);
         let whole = r##"  "build.stdout": "Step 1/2 : FROM a\n ---> Using cache","##;
         assert_eq!(

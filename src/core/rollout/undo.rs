@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use crate::core::age::span;
+use crate::core::text::clean_within;
 
 /// A text found on the host that might run commands by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct Found {
     /// The unit's or the file's name.
     pub name: String,
     pub text: String,
-    /// How often it runs, as its timer says it.
+    /// How often it runs, as its timer or its table of cron says it.
     pub every: Option<String>,
     pub next: Option<Timestamp>,
     pub last: Option<Timestamp>,
@@ -90,6 +91,10 @@ pub fn acts_on(found: &Found, folder: &str, files: &[String]) -> Option<Undoer> 
     let mut here = false;
     let mut own = Vec::new();
     for command in &commands {
+        // The lines of a table of cron are commands of their own.
+        if found.kind == Kind::Cron && schedule(command).is_some() {
+            here = false;
+        }
         let is_compose = command.contains("docker compose") || command.contains("docker-compose");
         // A script changes into the folder on one line and works there on the next.
         here |= names_it(command);
@@ -234,17 +239,27 @@ fn mentions_folder(command: &str, folder: &str) -> bool {
 /// Finds the pattern of all folders of the one that the folder lies in, as of a loop over `/srv/*/`.
 fn mentions_all_beside(command: &str, folder: &str) -> bool {
     let folder = folder.trim_end_matches('/');
-    match folder.rsplit_once('/') {
-        Some((parent, _)) if !parent.is_empty() => command.contains(&format!("{parent}/*")),
-        _ => false,
-    }
+    let Some((parent, _)) = folder
+        .rsplit_once('/')
+        .filter(|(parent, _)| !parent.is_empty())
+    else {
+        return false;
+    };
+    let pattern = format!("{parent}/*");
+    command.match_indices(&pattern).any(|(at, _)| {
+        let before = command[..at].chars().next_back();
+        let after = command[at + pattern.len()..].chars().next();
+        // Not the end of another path, and not the files of one kind.
+        before.is_none_or(|c| c.is_whitespace() || "'\"=(".contains(c))
+            && after.is_none_or(|c| c.is_whitespace() || "/'\";)".contains(c))
+    })
 }
 
 /// Returns when a line of a table of cron runs, as it is written there.
 pub fn schedule(line: &str) -> Option<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     if let Some(named) = words.first().filter(|word| word.starts_with('@')) {
-        return Some((*named).to_owned());
+        return Some(clean_within(named, 80));
     }
     let names_days = |word: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "*,/-".contains(c);
@@ -255,7 +270,7 @@ pub fn schedule(line: &str) -> Option<String> {
     fields
         .iter()
         .all(|field| names_days(field))
-        .then(|| fields.join(" "))
+        .then(|| clean_within(&fields.join(" "), 80))
 }
 
 fn has_word(command: &str, word: &str) -> bool {
@@ -366,6 +381,18 @@ mod tests {
         );
         assert_eq!(acts_on(&found, "/home/me/b", &[]), None);
         assert_eq!(acts_on(&found, "/srv/b/c", &[]), None);
+        for other in [
+            "rsync /mnt/srv/* x && docker compose pull",
+            "rm /srv/*.log; docker compose pull",
+            "0 2 * * * cd /srv/b && git pull\n0 4 * * * cd /opt/o && docker compose up -d",
+        ] {
+            let text = other.to_owned();
+            let found = Found {
+                text,
+                ..found.clone()
+            };
+            assert_eq!(acts_on(&found, "/srv/b", &[]), None, "{other}");
+        }
         let line = Found {
             text: "@daily cd /srv/b && docker compose pull\n".to_owned(),
             every: None,
