@@ -5,7 +5,7 @@ use std::fs;
 use homelab_tui::adapters::hosts::HostSession;
 use homelab_tui::core::files::{FilesState, Recipe, Rendered};
 
-use super::hosts::{hosts, open, run};
+use super::hosts::{connect, hosts, open, run, spec};
 use crate::support::{Host, Image, Lab, unique};
 
 /// A service for each way in which compose's own hash was found to depend on more than the file.
@@ -67,6 +67,39 @@ async fn unreadable(session: &HostSession, recipe: &Recipe) -> String {
     match session.render(recipe, &"x".into()).await {
         FilesState::Unreadable(why) => why,
         other => panic!("{other:?}"),
+    }
+}
+
+/// Compose is started without docker before it: neither the project's name nor the way to the engine may look otherwise to it.
+#[test]
+fn a_project_named_compose_and_files_that_read_the_engine_s_variable() {
+    let Some(lab) = Lab::here() else { return };
+    for name in ["old", "new"] {
+        let host = lab.host(name);
+        let repo = unique("named");
+        let image = Image::busybox(&lab).label("of", &repo).build();
+        let registry = lab.registry("plain");
+        registry.push(&repo, "1", &image);
+        let reference = registry.reference(&repo, "1");
+        let project = host.project(
+            "compose",
+            &format!("services:\n  web: {{image: \"{reference}\", environment: [DOCKER_HOST, \"A=${{DOCKER_HOST:-none}}\"]}}\n"),
+        );
+        project.compose(&["up", "-d"]);
+        let (hashes, recipe) = recorded(&host, "compose");
+        run(async {
+            for socket in [None, Some("/run/docker.sock".to_owned())] {
+                let mut spec = spec(&format!("ssh://{name}"));
+                spec.socket = socket.clone();
+                let session = connect(&hosts(&lab), &spec).await.unwrap();
+                let rendered = rendered(&session, &recipe, "compose").await;
+                let words = session.rendering_words(session.place().unwrap()).await;
+                assert!(words[0].ends_with("/docker-compose"), "{words:?}");
+                let hash = rendered.services["web"].hash.clone();
+                assert_eq!(hash.as_ref(), Some(&hashes[0].1), "{name} {socket:?}");
+                session.close().await;
+            }
+        });
     }
 }
 
