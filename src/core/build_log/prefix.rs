@@ -26,7 +26,8 @@ impl Unwrapper {
         // What ends in a word is prose, or a command that says the step.
         let word = |at: &usize| {
             let before = line[..*at].trim_ascii_end();
-            before.last().is_some_and(u8::is_ascii_alphabetic)
+            let last = before.rsplit(|byte| *byte == b' ').next().unwrap_or(before);
+            !last.is_empty() && last.iter().all(u8::is_ascii_alphabetic)
         };
         let step = || first_step_at(line).filter(|at| !word(at));
         let Some(at) = vertex_at(line).or_else(step) else {
